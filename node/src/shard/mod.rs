@@ -1,0 +1,42 @@
+//! Shards: one replicated state machine each, with one owner for proposals and one way to read.
+//!
+//! What the rest of the node uses, in one place:
+//!
+//! ```text
+//! ShardHost::new(HostSeams) -> Arc<ShardHost>            // all replicas of this node
+//!   HostSeams { local: NodeInfo, store: Store, peers: Arc<Peers>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>,
+//!               sink: Arc<dyn ApplySink>, tuning: Tuning }
+//!   async start(&self, ShardId) -> Result<ShardHandle, HostError>    // opens or creates the store; idempotent; room shards
+//!   async start_meta(&self) -> Result<MetaShard, HostError>          // ShardId::META
+//!   async start_stored(&self) -> Result<(), HostError>               // every shard that the store knows (restart)
+//!   async stop(&self, ShardId) -> Result<(), HostError>              // keeps the data
+//!   async remove(&self, ShardId) -> Result<(), HostError>            // stops, and deletes the data
+//!   async shutdown(&self)                                            // hands leaderships over, flushes, stops
+//!   get(&self, ShardId) -> Option<ShardHandle>;  meta(&self) -> Option<MetaShard>;  replica(&self, ShardId) -> Option<Replica>
+//!   shards(&self) -> Vec<ShardId>;  changed(&self) -> watch::Receiver<u64>   // bumped when a shard starts or stops
+//!   set_policy_version(&self, u64)                                   // stamped into commands from now on
+//!
+//! ShardHandle (Clone, derefs to Replica)
+//!   async submit(&self, ProposeRequest) -> Result<Outcome, ProposeError>   // facts, policy, then propose; records refusals
+//!   async propose(&self, Permit, ProposeRequest) -> Result<Outcome, ProposeError>
+//!   async report_refusals(&self, RefusalReport) -> Result<(), ProposeError>  // what a router saw of one person
+//!
+//! MetaShard (Clone, derefs to Replica)
+//!   async propose(&self, MetaCommand) -> Result<MetaOutcome, ProposeError>
+//!   view(&self) -> watch::Receiver<Arc<MetaView>>                      // as applied here
+//!
+//! Replica (Clone): what any shard has
+//!   id(&self) -> ShardId;  node(&self) -> u64
+//!   leadership(&self) -> watch::Receiver<Leadership>                   // { term, leader: Option<u64>, serving: bool }
+//!   async read_index(&self) -> Result<(), ReadError>                   // linearizable from here on; batched
+//!   async read<T>(&self, FnOnce(&ShardRows) -> Result<T, StorageError>) -> Result<T, ReadError>  // read_index, then rows
+//!   async read_applied<T>(&self, FnOnce(&ShardRows) -> ..) -> ..       // leader or not, as applied here
+//!   rows(&self) -> &ShardRows
+//!   status(&self) -> ReplicaStatus   // voters, learners, leader, term, applied index, record size and root
+//!   async initialize(&self, Vec<NodeInfo>) -> Result<(), MembershipError>      // idempotent: Ok if it is initialised
+//!   async change_membership(&self, voters: Vec<NodeInfo>) -> Result<(), MembershipError>   // learners first, then voters
+//!   async transfer_leader(&self, to: u64) -> Result<(), MembershipError>
+//!
+//! ProposeError = NotLeader { leader: Option<u64> } | Overloaded { retry_after: Duration } | Unknown { .. }
+//!   NotLeader and Overloaded: nothing was done. Unknown: retry with the same request id.
+//! ```
