@@ -1,0 +1,1 @@
+//! Between wire types and `hansard-domain`'s.
