@@ -577,6 +577,76 @@ impl ::prost::Name for ProposeMetaResponse {
         "/hansard.cluster.v1.ProposeMetaResponse".into()
     }
 }
+/// See AdjustShard.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AdjustShardRequest {
+    /// The shard's id, 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub shard: ::prost::bytes::Bytes,
+    /// The cluster, 16 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub cluster: ::prost::bytes::Bytes,
+    /// What shall be so.
+    #[prost(oneof = "adjust_shard_request::Change", tags = "3, 4")]
+    pub change: ::core::option::Option<adjust_shard_request::Change>,
+}
+/// Nested message and enum types in `AdjustShardRequest`.
+pub mod adjust_shard_request {
+    /// What shall be so.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Change {
+        /// The shard's voters: those that are new catch up as learners first.
+        #[prost(message, tag = "3")]
+        Voters(super::VoterChange),
+        /// The shard's leader, one of its voters.
+        #[prost(uint64, tag = "4")]
+        Leader(u64),
+    }
+}
+impl ::prost::Name for AdjustShardRequest {
+    const NAME: &'static str = "AdjustShardRequest";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.AdjustShardRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.AdjustShardRequest".into()
+    }
+}
+/// The voters that a shard shall have.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VoterChange {
+    /// All of them.
+    #[prost(message, repeated, tag = "1")]
+    pub nodes: ::prost::alloc::vec::Vec<NodeInfo>,
+}
+impl ::prost::Name for VoterChange {
+    const NAME: &'static str = "VoterChange";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.VoterChange".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.VoterChange".into()
+    }
+}
+/// See AdjustShard.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdjustShardResponse {
+    /// The node that leads the shard, if the answerer does not; 0 if unknown. Nothing was done then.
+    #[prost(uint64, tag = "1")]
+    pub leader: u64,
+}
+impl ::prost::Name for AdjustShardResponse {
+    const NAME: &'static str = "AdjustShardResponse";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.AdjustShardResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.AdjustShardResponse".into()
+    }
+}
 /// Generated client implementations.
 pub mod peer_service_client {
     #![allow(
@@ -787,6 +857,34 @@ pub mod peer_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Asks a shard's leader to change who votes or who leads. Sent by the node that leads the meta group; asking again for
+        /// what is so already changes nothing.
+        pub async fn adjust_shard(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AdjustShardRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdjustShardResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hansard.cluster.v1.PeerService/AdjustShard",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hansard.cluster.v1.PeerService", "AdjustShard"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -841,6 +939,15 @@ pub mod peer_service_server {
             request: tonic::Request<super::ProposeMetaRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ProposeMetaResponse>,
+            tonic::Status,
+        >;
+        /// Asks a shard's leader to change who votes or who leads. Sent by the node that leads the meta group; asking again for
+        /// what is so already changes nothing.
+        async fn adjust_shard(
+            &self,
+            request: tonic::Request<super::AdjustShardRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdjustShardResponse>,
             tonic::Status,
         >;
     }
@@ -1135,6 +1242,51 @@ pub mod peer_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ProposeMetaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hansard.cluster.v1.PeerService/AdjustShard" => {
+                    #[allow(non_camel_case_types)]
+                    struct AdjustShardSvc<T: PeerService>(pub Arc<T>);
+                    impl<
+                        T: PeerService,
+                    > tonic::server::UnaryService<super::AdjustShardRequest>
+                    for AdjustShardSvc<T> {
+                        type Response = super::AdjustShardResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdjustShardRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PeerService>::adjust_shard(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AdjustShardSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
