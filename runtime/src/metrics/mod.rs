@@ -11,21 +11,25 @@ mod process;
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// What the names of our own metrics begin with.
+const PREFIX: &str = "hansard";
+
 /// A shared registry; clones are the same one.
 #[derive(Clone)]
 pub struct Metrics(Arc<Mutex<Registry>>);
 
 impl Metrics {
-    /// A registry whose names start with `hansard_`, holding the process's own figures.
+    /// A registry that holds the process's own figures.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("hansard");
+        let mut registry = Registry::default();
         process::register(&mut registry);
         Self(Arc::new(Mutex::new(registry)))
     }
 
-    /// Registers metrics.
+    /// Registers metrics, whose names get the prefix `hansard_`.
     pub fn register<T>(&self, register: impl FnOnce(&mut Registry) -> T) -> T {
-        register(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut registry = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        register(registry.sub_registry_with_prefix(PREFIX))
     }
 
     /// The exposition text, of [`CONTENT_TYPE`].
@@ -66,8 +70,8 @@ mod tests {
         sent.inc();
         let text = metrics.encode();
         assert!(text.contains("hansard_sent_total 1\n"), "{text}");
-        assert!(text.contains("process_cpu_seconds_total "), "{text}");
-        assert!(text.contains("process_resident_memory_bytes "), "{text}");
+        assert!(text.contains("\nprocess_cpu_seconds_total "), "{text}");
+        assert!(text.contains("\nprocess_resident_memory_bytes "), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
     }
 }

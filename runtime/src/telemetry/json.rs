@@ -4,10 +4,10 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use opentelemetry::trace::TraceContextExt;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_opentelemetry::OtelData;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
@@ -21,7 +21,7 @@ where
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, N>,
+        _: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -29,7 +29,7 @@ where
         line.insert("time".to_owned(), now().into());
         line.insert("level".to_owned(), event.metadata().level().as_str().into());
         line.insert("target".to_owned(), event.metadata().target().into());
-        if let Some((trace, span)) = ids(context) {
+        if let Some((trace, span)) = ids() {
             line.insert("trace_id".to_owned(), trace.into());
             line.insert("span_id".to_owned(), span.into());
         }
@@ -38,15 +38,17 @@ where
     }
 }
 
-fn ids<S, N>(context: &FmtContext<'_, S, N>) -> Option<(String, String)>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    let span = context.lookup_current()?;
-    let extensions = span.extensions();
-    let data = extensions.get::<OtelData>()?;
-    Some((data.trace_id()?.to_string(), data.span_id()?.to_string()))
+/// The trace and span that the OpenTelemetry layer made current when the span was entered.
+fn ids() -> Option<(String, String)> {
+    let context = opentelemetry::Context::current();
+    let span = context.span();
+    let context = span.span_context();
+    context.is_valid().then(|| {
+        (
+            context.trace_id().to_string(),
+            context.span_id().to_string(),
+        )
+    })
 }
 
 /// RFC 3339 in UTC with microseconds.
