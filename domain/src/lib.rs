@@ -1,0 +1,33 @@
+//! The rules of Hansard: pure, deterministic, without IO, clock or dice.
+//!
+//! Everything that every replica must agree on lives here: ids and limits, the formats of commands and rows, who may do
+//! what in a room, [`Shard::apply`] (the sole transition of a room shard), the audit record with its RFC 6962 tree, the
+//! cluster's own state in [`meta`], and the arithmetic of [`placement`].
+
+pub mod command;
+pub mod content;
+pub mod entry;
+pub mod ids;
+pub mod kind;
+pub mod limits;
+pub mod outcome;
+pub mod refusal;
+pub mod room;
+pub mod rows;
+pub mod sealed;
+
+mod batch;
+mod wire;
+
+pub use batch::Batch;
+pub use command::{Action, Command};
+pub use content::Content;
+pub use entry::{Entry, Gap, GapReason, RoomEvent};
+pub use ids::{ClusterId, IdError, NodeId, PersonId, RequestId, RoomId, ShardId};
+pub use kind::Kind;
+pub use outcome::Outcome;
+pub use refusal::{Refusal, RefusalKind};
+pub use room::{Role, Room, Visibility};
+pub use rows::{Change, MemRows, Rows, Table};
+pub use sealed::{Commitment, Salt, Sealed};
+pub use wire::CodecError;

@@ -1,0 +1,144 @@
+//! The only seam between the rules and storage: tables of bytes in key order.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::ops::Bound;
+
+use bytes::Bytes;
+
+/// A table of a shard. The numbers are part of storage's keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Table {
+    /// One row: the record's size, frontier and last time.
+    Head = 0,
+    /// room -> its state.
+    Room = 1,
+    /// room, person -> membership.
+    Member = 2,
+    /// person, room -> nothing: the rooms of a person.
+    PersonRoom = 3,
+    /// room, seq -> an entry and its content.
+    Event = 4,
+    /// index -> where the record entry is, or all of it.
+    Record = 5,
+    /// person, scope, request -> the first answer.
+    Dedup = 6,
+    /// index / 256 -> 256 leaf hashes.
+    Leaves = 7,
+    /// person, room -> read mark.
+    ReadMark = 8,
+    /// room -> nothing: the public rooms.
+    PublicRoom = 9,
+    /// meta: person -> issuer, subject, epoch.
+    Person = 16,
+    /// meta: hash of issuer and subject -> person.
+    Subject = 17,
+    /// meta: node -> name, site, address, state.
+    Node = 18,
+    /// meta: shard -> ordinal, voters, epoch.
+    Shard = 19,
+    /// meta: one row: the slot table.
+    Slot = 20,
+    /// meta: room -> shard, epoch.
+    Moved = 21,
+    /// meta: hash of a token's id -> token's id, expiry.
+    Revoked = 22,
+    /// meta: person -> epoch, for those whose epoch is not 0.
+    Epoch = 23,
+    /// meta: one row: cluster, policy version, revision.
+    Cluster = 24,
+}
+
+/// Rows as they were after the last change that was committed.
+pub trait Rows {
+    /// Why rows can't be read; the caller can only stop.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// The row with this key.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Self::Error>;
+
+    /// Rows from `from` (included) to `to` (excluded), ascending, or descending if `reverse`; stops when `visit` says false.
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Self::Error>;
+}
+
+/// A row's new value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// The table.
+    pub table: Table,
+    /// The key.
+    pub key: Vec<u8>,
+    /// The value; none deletes the row.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Rows in memory, for tests and models.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct MemRows {
+    rows: BTreeMap<(Table, Vec<u8>), Bytes>,
+}
+
+impl MemRows {
+    /// Makes the changes.
+    pub fn commit(&mut self, changes: &[Change]) {
+        for change in changes {
+            let key = (change.table, change.key.clone());
+            match &change.value {
+                Some(value) => self.rows.insert(key, Bytes::copy_from_slice(value)),
+                None => self.rows.remove(&key),
+            };
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// All rows, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Table, &[u8], &Bytes)> {
+        self.rows.iter().map(|((table, key), value)| (*table, &key[..], value))
+    }
+}
+
+impl Rows for MemRows {
+    type Error = Infallible;
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Infallible> {
+        Ok(self.rows.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Infallible> {
+        if from >= to {
+            return Ok(());
+        }
+        let range = (Bound::Included((table, from.to_vec())), Bound::Excluded((table, to.to_vec())));
+        let mut range = self.rows.range(range);
+        while let Some(((_, key), value)) = if reverse { range.next_back() } else { range.next() } {
+            if !visit(key, value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
