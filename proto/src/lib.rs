@@ -16,7 +16,7 @@ pub use generated::hansard::v1;
 
 /// Messages inside the cluster; clients never see them.
 pub mod cluster {
-    pub use crate::generated::hansard::cluster::v1;
+    pub use crate::generated::hansard::cluster::v1::{self, *};
 }
 
 /// The error model of Google APIs: `Status` and its details.

@@ -24,8 +24,6 @@ pub const TOKEN_REVOKED: &str = "TOKEN_REVOKED";
 pub const TOKEN_WRONG_AUDIENCE: &str = "TOKEN_WRONG_AUDIENCE";
 /// The token is of another issuer.
 pub const TOKEN_WRONG_ISSUER: &str = "TOKEN_WRONG_ISSUER";
-/// The call asks for the role "operator".
-pub const OPERATOR_ONLY: &str = "OPERATOR_ONLY";
 /// The person follows as many rooms as a session may.
 pub const TOO_MANY_FOLLOWS: &str = "TOO_MANY_FOLLOWS";
 /// The person sends faster than the router allows.

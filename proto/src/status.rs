@@ -7,6 +7,9 @@ use std::time::Duration;
 use prost::Message;
 use tonic::Code;
 
+use hansard_domain::{Refusal, RefusalKind};
+
+pub use crate::any::{pack, unpack};
 use crate::{
     any,
     rpc::{ErrorInfo, RetryInfo, Status},
@@ -45,6 +48,33 @@ pub fn with_metadata<const N: usize>(
 /// A status with an `ErrorInfo` and a `RetryInfo`.
 pub fn retryable(code: Code, reason: &str, message: impl Into<String>, after: Duration) -> Status {
     add_retry(new(code, reason, message), after)
+}
+
+/// The status of a room's or meta's refusal. Those that were not decided for good may be tried again, and say so.
+pub fn from_refusal(refusal: Refusal) -> Status {
+    let status = new(code_of_kind(refusal.kind()), refusal.reason(), refusal.to_string());
+    if refusal.kind() == RefusalKind::Aborted || matches!(refusal, Refusal::RateLimited | Refusal::RoomClosed) {
+        return add_retry(status, DEFAULT_RETRY);
+    }
+    status
+}
+
+/// The refusal that a status stems from, if it stems from one.
+pub fn refusal_of(status: &Status) -> Option<Refusal> {
+    let reason = reason_of(status)?;
+    Refusal::ALL.iter().copied().find(|refusal| refusal.reason() == reason)
+}
+
+const fn code_of_kind(kind: RefusalKind) -> Code {
+    match kind {
+        RefusalKind::NotFound => Code::NotFound,
+        RefusalKind::PermissionDenied => Code::PermissionDenied,
+        RefusalKind::FailedPrecondition => Code::FailedPrecondition,
+        RefusalKind::InvalidArgument => Code::InvalidArgument,
+        RefusalKind::AlreadyExists => Code::AlreadyExists,
+        RefusalKind::ResourceExhausted => Code::ResourceExhausted,
+        RefusalKind::Aborted => Code::Aborted,
+    }
 }
 
 /// The outcome of a mutating request is unknown: the same request with the same id will tell.
@@ -91,7 +121,8 @@ pub fn retry_after(status: &Status) -> Option<Duration> {
 }
 
 /// Whether the outcome of the request is unknown, so that it must be sent again with the same id. All else is a refusal:
-/// it was not and will not be done.
+/// it was not and will not be done. Ours are UNAVAILABLE, DEADLINE_EXCEEDED and ABORTED; the others are what proxies and
+/// broken streams leave behind.
 pub fn is_unknown_outcome(status: &Status) -> bool {
     matches!(
         code_of(status),
@@ -110,6 +141,12 @@ pub fn from_tonic(status: &tonic::Status) -> Status {
     read.code = status.code() as i32;
     read.message = status.message().to_owned();
     read
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        from_refusal(refusal)
+    }
 }
 
 impl From<Status> for tonic::Status {
@@ -145,6 +182,18 @@ mod tests {
         assert_eq!(retry_after(&status), None);
         assert_eq!(info_of(&status).unwrap().metadata["room"], "00");
         assert!(has_reason(&status, "ROOM_UNKNOWN"));
+    }
+
+    #[test]
+    fn every_refusal_has_a_status_and_comes_back() {
+        for refusal in Refusal::ALL.iter().copied() {
+            let status = from_refusal(refusal);
+            assert_eq!(refusal_of(&status), Some(refusal));
+            assert_eq!(status.message, refusal.to_string());
+            let again = refusal.kind() == RefusalKind::Aborted;
+            assert_eq!(is_unknown_outcome(&status), again, "{refusal:?}");
+            assert!(!again || retry_after(&status).is_some(), "{refusal:?}");
+        }
     }
 
     #[test]

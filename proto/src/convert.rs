@@ -1,1 +1,0 @@
-//! Between wire types and `hansard-domain`'s.
