@@ -633,8 +633,11 @@ impl ::prost::Name for VoterChange {
 /// See AdjustShard.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AdjustShardResponse {
-    /// The node that leads the shard, if the answerer does not; 0 if unknown. Nothing was done then.
-    #[prost(uint64, tag = "1")]
+    /// It is so. Else the answerer does not lead the shard, and nothing was done.
+    #[prost(bool, tag = "1")]
+    pub done: bool,
+    /// The node that leads the shard, if it was not done; 0 if unknown.
+    #[prost(uint64, tag = "2")]
     pub leader: u64,
 }
 impl ::prost::Name for AdjustShardResponse {
