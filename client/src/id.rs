@@ -1,0 +1,75 @@
+//! Request ids.
+
+use std::{fmt, str::FromStr};
+
+use crate::dice;
+
+/// The identity of one intent: drawn once, sent again unchanged with every retry. 128 random bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(u128);
+
+/// The text was no id.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is no id: write 32 hexadecimal digits, or a UUID")]
+pub struct BadId(String);
+
+impl RequestId {
+    /// Draws a new id.
+    pub fn random() -> Self {
+        Self(dice::random())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = BadId;
+
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        canonical(text)
+            .and_then(|digits| u128::from_str_radix(&digits, 16).ok())
+            .map(Self)
+            .ok_or_else(|| BadId(text.to_owned()))
+    }
+}
+
+/// The canonical form of an id, 32 lower-case hexadecimal digits, from that or from a UUID's text.
+pub(crate) fn canonical(text: &str) -> Option<String> {
+    let digits = match text.len() {
+        32 => text.to_ascii_lowercase(),
+        36 => uuid_digits(text)?,
+        _ => return None,
+    };
+    let valid = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    valid.then_some(digits)
+}
+
+fn uuid_digits(text: &str) -> Option<String> {
+    let dashes = [8, 13, 18, 23].iter().all(|&at| text.as_bytes()[at] == b'-');
+    dashes.then(|| text.replace('-', "").to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes_and_uuids() {
+        let id = RequestId::random();
+        assert_eq!(id.to_string().parse::<RequestId>().unwrap(), id);
+        let uuid = "0A0b0c0d-0000-1111-2222-333344445555";
+        assert_eq!(canonical(uuid).unwrap(), "0a0b0c0d000011112222333344445555");
+    }
+
+    #[test]
+    fn refuses_what_is_no_id() {
+        for text in ["", "abc", "zz0b0c0d000011112222333344445555", "0a0b0c0d+0000+1111+2222+333344445555"] {
+            assert!(text.parse::<RequestId>().is_err(), "{text}");
+        }
+        assert!(canonical("+a0b0c0d000011112222333344445555").is_none());
+    }
+}
