@@ -84,10 +84,27 @@ impl Follow {
     /// The next item; `None` after the last. Cancel-safe.
     pub async fn next(&mut self) -> Option<Item> {
         let item = self.items.recv().await;
+        self.resume_if_drained();
+        item.or_else(|| self.shared.take_end().map(Item::Ended))
+    }
+
+    /// Waits for items and appends all that are there, at most `most`. Returns how many; 0 after the last. Cancel-safe.
+    pub async fn next_many(&mut self, items: &mut Vec<Item>, most: usize) -> usize {
+        let count = self.items.recv_many(items, most).await;
+        self.resume_if_drained();
+        if count > 0 {
+            return count;
+        }
+        let end = self.shared.take_end();
+        let ended = usize::from(end.is_some());
+        items.extend(end.map(Item::Ended));
+        ended
+    }
+
+    fn resume_if_drained(&self) {
         if self.shared.paused.load(Ordering::Acquire) && self.items.len() <= self.buffer / 2 {
             self.core.resume_follow(&self.room, self.id);
         }
-        item.or_else(|| self.shared.take_end().map(Item::Ended))
     }
 }
 

@@ -37,3 +37,5 @@ pub use follow::{Follow, Item, Start};
 pub use id::RequestId;
 /// The messages that go over the wire.
 pub use hansard_proto::v1;
+/// What generic callers of [`Client::call`] need to name.
+pub use prost::{Message, Name};
