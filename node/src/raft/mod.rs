@@ -11,11 +11,46 @@
 //!     fn replaced(&self, shard: ShardId);                             // a snapshot replaced the rows: start again from them
 //! }
 //!
-//! Peers::new(local: NodeInfo, Dial) -> Arc<Peers>                     // Dial { transport: Arc<dyn Transport>, tls: Option<Tls>, .. }
+//! Peers::new(local: NodeInfo, Dial) -> Arc<Peers>                     // Dial { transport, tls: Option<Arc<Tls>>, handshake: Handshake }
+//!                                         // Handshake::default(); streams and snapshots send peer.request(message): cluster, node meant
 //!   update(&self, NodeInfo)                 // a newer address of a node than the membership has
 //!   reachable(&self, node: u64) -> bool     // a consensus stream stands
-//!   channel(&self, &NodeInfo) -> Channel    // for the other calls of PeerService
+//!   channel(&self, &NodeInfo) -> io::Result<Channel>    // for the other calls of PeerService
 //!
 //! service::consensus(Arc<ShardHost>, Streaming<ConsensusRequest>) -> impl Stream<Item = Result<ConsensusResponse, Status>>
 //! service::install_snapshot(Arc<ShardHost>, Streaming<InstallSnapshotRequest>) -> Result<InstallSnapshotResponse, Status>   // async
 //! ```
+
+pub(crate) mod blocking;
+pub mod entry;
+pub mod handshake;
+mod link;
+mod log;
+mod machine;
+mod membership;
+mod network;
+mod node_info;
+mod peers;
+mod progress;
+mod proposal;
+mod send_snapshot;
+pub mod service;
+mod sink;
+mod snapshot;
+mod state;
+mod take_snapshot;
+mod tuning;
+pub mod types;
+mod wire;
+
+pub use log::LogStore;
+pub use machine::{Machine, MachineError, RecordHead};
+pub use network::Network;
+pub use node_info::NodeInfo;
+pub use peers::{Dial, MAX_MESSAGE_BYTES, PeerError, Peers};
+pub use progress::Progress;
+pub use proposal::{Decoded, Outcomes, Proposal};
+pub use sink::{ApplySink, NoSink};
+pub use state::{StartError, StateMachine};
+pub use tuning::Tuning;
+pub use wire::WireError;

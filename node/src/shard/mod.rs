@@ -3,7 +3,7 @@
 //! What the rest of the node uses, in one place:
 //!
 //! ```text
-//! ShardHost::new(HostSeams) -> Arc<ShardHost>            // all replicas of this node
+//! ShardHost::new(HostSeams) -> Result<Arc<ShardHost>, HostError>   // all replicas of this node
 //!   HostSeams { local: NodeInfo, store: Store, peers: Arc<Peers>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>,
 //!               sink: Arc<dyn ApplySink>, tuning: Tuning }
 //!   async start(&self, ShardId) -> Result<ShardHandle, HostError>    // opens or creates the store; idempotent; room shards
@@ -30,9 +30,10 @@
 //!   leadership(&self) -> watch::Receiver<Leadership>                   // { term, leader: Option<u64>, serving: bool }
 //!   async read_index(&self) -> Result<(), ReadError>                   // linearizable from here on; batched
 //!   async read<T>(&self, FnOnce(&ShardRows) -> Result<T, StorageError>) -> Result<T, ReadError>  // read_index, then rows
-//!   async read_applied<T>(&self, FnOnce(&ShardRows) -> ..) -> ..       // leader or not, as applied here
-//!   rows(&self) -> &ShardRows
+//!   read_applied<T>(&self, FnOnce(&ShardRows) -> ..) -> ..             // leader or not, as applied here
+//!   rows(&self) -> ShardRows
 //!   status(&self) -> ReplicaStatus   // voters, learners, leader, term, applied index, record size and root
+//!   async wait_leadership(&self, Duration, FnMut(&Leadership) -> bool) -> Result<Leadership, ReadError>
 //!   async initialize(&self, Vec<NodeInfo>) -> Result<(), MembershipError>      // idempotent: Ok if it is initialised
 //!   async change_membership(&self, voters: Vec<NodeInfo>) -> Result<(), MembershipError>   // learners first, then voters
 //!   async transfer_leader(&self, to: u64) -> Result<(), MembershipError>
@@ -40,3 +41,25 @@
 //! ProposeError = NotLeader { leader: Option<u64> } | Overloaded { retry_after: Duration } | Unknown { .. }
 //!   NotLeader and Overloaded: nothing was done. Unknown: retry with the same request id.
 //! ```
+
+mod batch;
+mod error;
+mod handle;
+mod host;
+mod leadership;
+mod members;
+mod meta;
+mod observers;
+mod proposer;
+mod reads;
+pub mod refusals;
+mod replica;
+mod request;
+
+pub use error::{HostError, MembershipError, ProposeError, ReadError};
+pub use handle::ShardHandle;
+pub use host::{HostSeams, ShardHost};
+pub use leadership::Leadership;
+pub use meta::MetaShard;
+pub use replica::{Replica, ReplicaStatus};
+pub use request::{ProposeRequest, RefusalReport};

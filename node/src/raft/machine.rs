@@ -1,0 +1,136 @@
+//! The two state machines behind one face: a shard of rooms, and meta.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hansard_domain::meta::{Meta, MetaBatch, MetaView};
+use hansard_domain::{Batch, Change, RoomEvent, Shard, ShardId};
+use hansard_storage::{ShardRows, StoreError};
+use tokio::sync::watch;
+
+use super::entry::batch_of;
+use super::proposal::{Decoded, Outcomes};
+
+/// A shard's rules and what they keep in memory.
+pub enum Machine {
+    /// Rooms.
+    Rooms(Box<Shard>),
+    /// Nodes, placement, people; its view is published after each commit.
+    Meta(Box<Meta>, watch::Sender<Arc<MetaView>>),
+}
+
+/// What several entries' commands did, taken as one batch.
+pub struct Effects {
+    /// Rows to change.
+    pub changes: Vec<Change>,
+    /// Events for those who follow rooms.
+    pub events: Vec<RoomEvent>,
+    /// Outcomes of each batch, in order.
+    pub outcomes: Vec<Outcomes>,
+}
+
+/// Why a batch was not applied. Both end the replica: a replica that skips an entry is no replica.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// The rows cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry is no batch of this kind of shard.
+    #[error("a committed entry cannot be decoded: {0}; keep the data directory and upgrade or report this")]
+    Batch(String),
+}
+
+/// The record of a shard: what must be equal on all replicas at the same applied index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordHead {
+    /// Leaves.
+    pub size: u64,
+    /// Root of the Merkle tree over them.
+    pub root: [u8; 32],
+}
+
+impl Machine {
+    /// Loads the rules' state from the rows. `view` is told what meta's rows say; rooms do not use it.
+    pub fn load(id: ShardId, rows: &ShardRows, view: &watch::Sender<Arc<MetaView>>) -> Result<Machine, MachineError> {
+        if id == ShardId::META {
+            let meta = Meta::load(rows)?;
+            view.send_replace(Arc::new(meta.view().clone()));
+            Ok(Machine::Meta(Box::new(meta), view.clone()))
+        } else {
+            Ok(Machine::Rooms(Box::new(Shard::load(id, rows)?)))
+        }
+    }
+
+    /// The batch in `payload`.
+    pub fn decode(&self, payload: &Bytes) -> Result<Decoded, MachineError> {
+        let bytes = batch_of(payload);
+        let text = |error: &dyn std::error::Error| MachineError::Batch(error.to_string());
+        Ok(match self {
+            Machine::Rooms(_) => Decoded::Room(Arc::new(Batch::decode(&bytes).map_err(|e| text(&e))?)),
+            Machine::Meta(..) => Decoded::Meta(Arc::new(MetaBatch::decode(&bytes).map_err(|e| text(&e))?)),
+        })
+    }
+
+    /// Applies the batches in order. They are joined into one: a command's effect does not depend on which others shared its
+    /// entry, so replicas may join differently and stay equal.
+    pub fn apply(&mut self, rows: &ShardRows, batches: Vec<Decoded>) -> Result<Effects, MachineError> {
+        match self {
+            Machine::Rooms(shard) => {
+                let parts = batches.into_iter().map(room_batch).collect::<Result<Vec<_>, _>>()?;
+                let counts: Vec<usize> = parts.iter().map(|batch| batch.commands.len()).collect();
+                let applied = match parts.as_slice() {
+                    [one] => shard.apply(rows, one)?,
+                    many => {
+                        let commands = many.iter().flat_map(|batch| batch.commands.iter().cloned()).collect();
+                        shard.apply(rows, &Batch { commands })?
+                    }
+                };
+                let outcomes = split(applied.outcomes, &counts).into_iter().map(Outcomes::Room).collect();
+                Ok(Effects { changes: applied.changes, events: applied.events, outcomes })
+            }
+            Machine::Meta(meta, _) => {
+                let parts = batches.into_iter().map(meta_batch).collect::<Result<Vec<_>, _>>()?;
+                let counts: Vec<usize> = parts.iter().map(|batch| batch.commands.len()).collect();
+                let commands = parts.iter().flat_map(|batch| batch.commands.iter().cloned()).collect();
+                let applied = meta.apply(rows, &MetaBatch { commands })?;
+                let outcomes = split(applied.outcomes, &counts).into_iter().map(Outcomes::Meta).collect();
+                Ok(Effects { changes: applied.changes, events: Vec::new(), outcomes })
+            }
+        }
+    }
+
+    /// Publishes what the last commit changed.
+    pub fn committed(&self) {
+        if let Machine::Meta(meta, view) = self {
+            view.send_replace(Arc::new(meta.view().clone()));
+        }
+    }
+
+    /// The record's head after the last apply.
+    pub fn record(&self) -> RecordHead {
+        match self {
+            Machine::Rooms(shard) => RecordHead { size: shard.record_size(), root: shard.record_root() },
+            Machine::Meta(meta, _) => RecordHead { size: meta.record_size(), root: meta.record_root() },
+        }
+    }
+}
+
+fn room_batch(decoded: Decoded) -> Result<Arc<Batch>, MachineError> {
+    match decoded {
+        Decoded::Room(batch) => Ok(batch),
+        Decoded::Meta(_) => Err(MachineError::Batch("a meta batch in a shard of rooms".to_owned())),
+    }
+}
+
+fn meta_batch(decoded: Decoded) -> Result<Arc<MetaBatch>, MachineError> {
+    match decoded {
+        Decoded::Meta(batch) => Ok(batch),
+        Decoded::Room(_) => Err(MachineError::Batch("a batch for rooms in meta".to_owned())),
+    }
+}
+
+fn split<T>(outcomes: Vec<T>, counts: &[usize]) -> Vec<Vec<T>> {
+    assert_eq!(outcomes.len(), counts.iter().sum::<usize>(), "each command has one outcome");
+    let mut outcomes = outcomes.into_iter();
+    counts.iter().map(|&count| outcomes.by_ref().take(count).collect()).collect()
+}

@@ -1,0 +1,244 @@
+//! openraft's network over the peers' streams.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream};
+use futures_util::future::BoxFuture;
+use futures_util::{Stream, StreamExt};
+use hansard_domain::ShardId;
+use hansard_proto::cluster::v1::consensus_request::Call;
+use hansard_proto::cluster::v1::consensus_response::Answer;
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+
+use super::entry::Entry;
+use super::node_info::NodeInfo;
+use super::peers::{Peer, PeerError, Peers, Pending};
+use super::snapshot::SnapshotHandle;
+use super::types::{LogId, Snapshot, Types, Vote};
+use super::{send_snapshot, wire};
+
+type AppendAnswers<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Types>>>;
+
+/// Makes one shard's clients of other nodes.
+pub struct Network {
+    shard: ShardId,
+    peers: Arc<Peers>,
+    window: usize,
+    within: Duration,
+}
+
+impl Network {
+    /// `window` appends may be under way to each node; each request is answered `within` that time or has failed.
+    pub fn new(shard: ShardId, peers: Arc<Peers>, window: usize, within: Duration) -> Network {
+        Network { shard, peers, window, within }
+    }
+}
+
+impl RaftNetworkFactory<Types> for Network {
+    type Network = Client;
+
+    async fn new_client(&mut self, _: u64, node: &NodeInfo) -> Client {
+        Client { shard: self.shard, peer: self.peers.peer(node), window: self.window, within: self.within }
+    }
+}
+
+/// One shard's client of one other node.
+pub struct Client {
+    shard: ShardId,
+    peer: Arc<Peer>,
+    window: usize,
+    within: Duration,
+}
+
+/// What is known of an append that is under way.
+struct InFlight {
+    pending: Pending,
+    sent: Option<LogId>,
+}
+
+impl Client {
+    async fn send(&self, request: &AppendEntriesRequest<Types>) -> Result<InFlight, RPCError<Types>> {
+        let sent = request.entries.last().map(Entry::position).or(request.prev_log_id);
+        let call = Call::Append(wire::from_append(request));
+        let pending = self.peer.send(self.shard, call, self.within).await.map_err(rpc_error)?;
+        Ok(InFlight { pending, sent })
+    }
+
+    async fn appended(&self, in_flight: InFlight) -> Result<StreamAppendResult<Types>, RPCError<Types>> {
+        match in_flight.pending.answer().await.map_err(rpc_error)? {
+            Answer::Append(answer) => wire::to_appended(answer, in_flight.sent).map_err(|e| network_error(&e)),
+            _ => Err(foreign()),
+        }
+    }
+
+    /// A vote is of no use after the election timeout, whatever openraft would wait.
+    fn patience(&self, option: &RPCOption) -> Duration {
+        option.soft_ttl().min(self.within)
+    }
+}
+
+fn rpc_error(error: PeerError) -> RPCError<Types> {
+    match error {
+        // openraft backs off: it will not hammer a node that is away or does not serve the shard.
+        PeerError::Down { .. } | PeerError::Unavailable { .. } => RPCError::Unreachable(Unreachable::new(&error)),
+        PeerError::Late { .. } => RPCError::Network(NetworkError::new(&error)),
+    }
+}
+
+fn network_error(error: &(impl std::error::Error + 'static)) -> RPCError<Types> {
+    RPCError::Network(NetworkError::new(error))
+}
+
+fn foreign() -> RPCError<Types> {
+    RPCError::Network(NetworkError::from_string("the peer answered another kind of request"))
+}
+
+/// A pipeline of appends: sends up to the window ahead, yields answers in order.
+struct Pipeline<'s, S> {
+    client: &'s Client,
+    requests: S,
+    /// No more requests will come.
+    drained: bool,
+    failed: bool,
+    in_flight: VecDeque<InFlight>,
+}
+
+impl<S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'_, S> {
+    async fn next(&mut self) -> Option<Result<StreamAppendResult<Types>, RPCError<Types>>> {
+        if self.failed {
+            return None;
+        }
+        let result = self.advance().await?;
+        // After anything but a success openraft starts a new stream.
+        self.failed = !matches!(result, Ok(Ok(_)));
+        Some(result)
+    }
+
+    async fn advance(&mut self) -> Option<Result<StreamAppendResult<Types>, RPCError<Types>>> {
+        loop {
+            let may_send = !self.drained && self.in_flight.len() < self.client.window;
+            let Some(oldest) = self.in_flight.front_mut() else {
+                if self.drained {
+                    return None;
+                }
+                let request = self.requests.next().await;
+                if let Err(error) = self.send(request).await {
+                    return Some(Err(error));
+                }
+                continue;
+            };
+            tokio::select! {
+                biased;
+                request = self.requests.next(), if may_send => {
+                    if let Err(error) = self.send(request).await {
+                        return Some(Err(error));
+                    }
+                }
+                () = oldest.pending.ready() => {
+                    let oldest = self.in_flight.pop_front()?;
+                    return Some(self.client.appended(oldest).await);
+                }
+            }
+        }
+    }
+
+    async fn send(&mut self, request: Option<AppendEntriesRequest<Types>>) -> Result<(), RPCError<Types>> {
+        match request {
+            None => self.drained = true,
+            Some(request) => self.in_flight.push_back(self.client.send(&request).await?),
+        }
+        Ok(())
+    }
+}
+
+impl RaftNetworkV2<Types> for Client {
+    type SnapshotData = SnapshotHandle;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<Types>,
+        _: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
+        let in_flight = self.send(&request).await?;
+        Ok(match self.appended(in_flight).await? {
+            Ok(_) => AppendEntriesResponse::Success,
+            Err(StreamAppendError::Conflict(_)) => AppendEntriesResponse::Conflict,
+            Err(StreamAppendError::HigherVote(vote)) => AppendEntriesResponse::HigherVote(vote),
+        })
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        _: RPCOption,
+    ) -> BoxFuture<'s, Result<AppendAnswers<'s>, RPCError<Types>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + Send + Unpin + 'static,
+    {
+        let client: &'s Client = self;
+        let pipeline =
+            Pipeline { client, requests: input, drained: false, failed: false, in_flight: VecDeque::new() };
+        let answers = stream::unfold(pipeline, |mut pipeline| async move {
+            let answer = pipeline.next().await?;
+            Some((answer, pipeline))
+        });
+        Box::pin(async move { Ok(answers.boxed()) })
+    }
+
+    async fn vote(&mut self, request: VoteRequest<Types>, option: RPCOption) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let call = Call::Vote(wire::from_vote_request(&request));
+        match self.peer.call(self.shard, call, self.patience(&option)).await.map_err(rpc_error)? {
+            Answer::Vote(answer) => wire::to_vote_response(answer).map_err(|e| network_error(&e)),
+            _ => Err(foreign()),
+        }
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let call = Call::PreVote(wire::from_vote_request(&request));
+        match self.peer.call(self.shard, call, self.patience(&option)).await.map_err(rpc_error)? {
+            Answer::Vote(answer) => wire::to_vote_response(answer).map_err(|e| network_error(&e)),
+            _ => Err(foreign()),
+        }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        let sending = send_snapshot::send(self.shard, &self.peer, vote, snapshot);
+        tokio::select! {
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            sent = tokio::time::timeout(option.soft_ttl(), sending) => match sent {
+                Ok(result) => result,
+                Err(_) => Err(StreamingError::Network(NetworkError::from_string("the snapshot took too long"))),
+            },
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types>,
+        _: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        let call = Call::HandOver(wire::from_hand_over(&request));
+        match self.peer.call(self.shard, call, self.within).await.map_err(rpc_error)? {
+            Answer::HandOver(answer) => wire::to_handed_over(answer, &request).map_err(|e| network_error(&e)),
+            _ => Err(foreign()),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Snapshots: a flush and a mark where they are built, rows only where they are sent.
+
+use std::io;
+
+use hansard_storage::{AppliedMark, ShardStore, SnapshotReader, SnapshotWriter};
+use openraft::storage::RaftSnapshotBuilder;
+
+use super::blocking::blocking;
+use super::log::invalid;
+use super::membership;
+use super::types::{Snapshot, SnapshotMeta, Types, log_id};
+
+/// A snapshot's rows.
+pub enum SnapshotHandle {
+    /// Built here: the rows are read from a pinned view when they are sent.
+    Outgoing(Box<SnapshotReader>),
+    /// Received whole; becomes the shard's state when it is installed.
+    Incoming(Box<SnapshotWriter>),
+    /// Built here, and not to be sent: what it holds is durable.
+    Marked,
+}
+
+/// The meta of the state at `mark`; of the empty state for none.
+pub fn meta_of(mark: Option<&AppliedMark>) -> io::Result<SnapshotMeta> {
+    let Some(mark) = mark else { return Ok(SnapshotMeta::default()) };
+    let last_membership = membership::decode_stored(&mark.membership).map_err(invalid)?;
+    Ok(SnapshotMeta { last_log_id: Some(log_id(mark.term, mark.index)), last_membership })
+}
+
+/// Builds a snapshot: makes what is applied durable, so that the log below it may go. Copies nothing.
+pub struct SnapshotBuilder {
+    store: ShardStore,
+    mark: Option<AppliedMark>,
+}
+
+impl SnapshotBuilder {
+    /// Of the state as it is applied now.
+    pub(super) fn new(store: ShardStore) -> SnapshotBuilder {
+        let mark = store.rows().applied();
+        SnapshotBuilder { store, mark }
+    }
+}
+
+impl RaftSnapshotBuilder<Types> for SnapshotBuilder {
+    type SnapshotData = SnapshotHandle;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        let rows = self.store.rows();
+        blocking(|| rows.flush()).map_err(io::Error::other)?;
+        if let Some(mark) = &self.mark {
+            assert!(rows.durable() >= Some(mark.position()), "a flush covers what was applied before it");
+        }
+        Ok(Snapshot { meta: meta_of(self.mark.as_ref())?, snapshot: SnapshotHandle::Marked })
+    }
+}

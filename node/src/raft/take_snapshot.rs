@@ -1,0 +1,83 @@
+//! Takes a shard's state from its leader and installs it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use hansard_domain::ShardId;
+use hansard_proto::cluster::v1 as wire;
+use hansard_proto::cluster::v1::install_snapshot_request::Chunk;
+use hansard_storage::ShardStore;
+use tonic::Status;
+
+use super::blocking::blocking;
+use super::send_snapshot::{ChunkSum, ROWS_FORMAT};
+use super::service::Groups;
+use super::snapshot::SnapshotHandle;
+use super::types::{Group, Snapshot, SnapshotMeta, Vote};
+use super::wire as convert;
+
+/// Finds the store of a shard that this node serves.
+pub trait Stores: Groups {
+    /// The store, unless the shard is not here.
+    fn store(&self, shard: ShardId) -> Option<ShardStore>;
+}
+
+/// Receives a snapshot whole, checks it, and installs it.
+///
+/// # Errors
+/// `UNAVAILABLE`: the shard is not served here. `INVALID_ARGUMENT`: not a snapshot. `DATA_LOSS`: it came damaged; send it again.
+pub async fn install_snapshot<S: Stores>(
+    shards: Arc<S>,
+    mut chunks: impl Stream<Item = Result<wire::InstallSnapshotRequest, Status>> + Send + Unpin,
+) -> Result<wire::InstallSnapshotResponse, Status> {
+    let head = match next(&mut chunks).await? {
+        Some(Chunk::Head(head)) => head,
+        _ => return Err(Status::invalid_argument("a snapshot starts with its head")),
+    };
+    let (group, store, vote, meta) = check(&*shards, head)?;
+    let mut writer = blocking(|| store.install()).map_err(|error| Status::unavailable(error.to_string()))?;
+    let mut sum = ChunkSum::default();
+    let tail = loop {
+        match next(&mut chunks).await? {
+            Some(Chunk::Rows(rows)) => {
+                sum.add(&rows);
+                blocking(|| writer.write(rows)).map_err(|error| Status::data_loss(error.to_string()))?;
+            }
+            Some(Chunk::Tail(tail)) => break tail,
+            _ => return Err(Status::data_loss("the snapshot ends without its tail")),
+        }
+    };
+    if tail != sum.tail() {
+        return Err(Status::data_loss("the snapshot's tail does not fit its chunks"));
+    }
+    let snapshot = Snapshot { meta, snapshot: SnapshotHandle::Incoming(Box::new(writer)) };
+    let answer = group.install_full_snapshot(vote, snapshot).await;
+    let answer = answer.map_err(|error| Status::unavailable(error.to_string()))?;
+    Ok(wire::InstallSnapshotResponse { vote: Some(convert::from_vote(&answer.vote)) })
+}
+
+async fn next(
+    chunks: &mut (impl Stream<Item = Result<wire::InstallSnapshotRequest, Status>> + Unpin),
+) -> Result<Option<Chunk>, Status> {
+    Ok(chunks.next().await.transpose()?.and_then(|message| message.chunk))
+}
+
+fn check<S: Stores>(shards: &S, head: wire::SnapshotHead) -> Result<(Group, ShardStore, Vote, SnapshotMeta), Status> {
+    if head.format != ROWS_FORMAT {
+        return Err(Status::failed_precondition(format!("snapshot format {} is not {ROWS_FORMAT}", head.format)));
+    }
+    let bad = |error: convert::WireError| Status::invalid_argument(error.to_string());
+    let id: [u8; 16] = Bytes::as_ref(&head.shard).try_into().map_err(|_| Status::invalid_argument("not a shard id"))?;
+    let shard = ShardId::from_bytes(id);
+    let not_here = || Status::unavailable("the shard is not served here");
+    let group = shards.group(shard).ok_or_else(not_here)?;
+    let store = shards.store(shard).ok_or_else(not_here)?;
+    let membership = head.membership.ok_or_else(|| Status::invalid_argument("a snapshot has a membership"))?;
+    let last = head.last.ok_or_else(|| Status::invalid_argument("a snapshot is of an entry"))?;
+    let meta = SnapshotMeta {
+        last_log_id: Some(convert::to_log_id(last)),
+        last_membership: convert::to_membership(membership).map_err(bad)?,
+    };
+    Ok((group, store, convert::to_vote(head.vote).map_err(bad)?, meta))
+}

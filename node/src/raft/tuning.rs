@@ -1,0 +1,123 @@
+//! Consensus timing and bounds, each with its reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::{Config, ConfigError, SnapshotPolicy, StepDownPolicy};
+
+/// Timing and bounds of all Raft groups of a node.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// Between two heartbeats. 250 ms: tens of idle shards cost a few per cent of a core, and four fit into the election
+    /// timeout. It is also how long a heartbeat's answer may take, so it must exceed the round trip to the nearest quorum.
+    pub heartbeat: Duration,
+    /// A follower that hears nothing stands for election after a random time between these two. 1 s to 1.5 s: a killed leader is
+    /// replaced within 2 s, and a machine whose CPU is stolen for half a second holds no needless election.
+    pub election_min: Duration,
+    /// See `election_min`. Also the leader's lease: without a quorum's answer for so long it serves no reads.
+    pub election_max: Duration,
+    /// How long one consensus request waits for its answer before the link is held to be slow.
+    pub request_timeout: Duration,
+    /// How long a proposal waits for its commit before its outcome is told to be unknown.
+    pub propose_timeout: Duration,
+    /// How long a snapshot may take to be sent and installed; it is retried from the start. Bounded by the slowest link that is
+    /// to be served: 10 GiB at 10 MiB/s.
+    pub snapshot_timeout: Duration,
+    /// A snapshot (a flush, and leave to purge the log) every so many entries. At 50 commands an entry that is 250,000 commands,
+    /// which apply again in a few seconds after a restart.
+    pub snapshot_entries: u64,
+    /// Entries kept below a snapshot, so that a follower which was away for a moment needs no snapshot.
+    pub keep_entries: u64,
+    /// Appends under way to one follower of one shard. Three entries are under way at a proposer, and as many again while their
+    /// commits are told.
+    pub appends_in_flight: usize,
+    /// Bytes of entries in one append. Below gRPC's message limit, and above one full entry.
+    pub append_bytes: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Tuning {
+            heartbeat: Duration::from_millis(250),
+            election_min: Duration::from_millis(1_000),
+            election_max: Duration::from_millis(1_500),
+            request_timeout: Duration::from_millis(1_000),
+            propose_timeout: Duration::from_secs(5),
+            snapshot_timeout: Duration::from_secs(1_000),
+            snapshot_entries: 5_000,
+            keep_entries: 1_000,
+            appends_in_flight: 8,
+            append_bytes: 1024 * 1024,
+        }
+    }
+}
+
+impl Tuning {
+    /// The default with another heartbeat and another shortest election timeout, in milliseconds; what depends on them follows.
+    pub fn from_millis(heartbeat: u64, election: u64) -> Tuning {
+        Tuning {
+            heartbeat: Duration::from_millis(heartbeat),
+            election_min: Duration::from_millis(election),
+            election_max: Duration::from_millis(election + election / 2),
+            request_timeout: Duration::from_millis(election),
+            ..Tuning::default()
+        }
+    }
+
+    /// openraft's configuration of one group.
+    pub(crate) fn config(&self, group: &str) -> Result<Arc<Config>, ConfigError> {
+        let heartbeat = millis(self.heartbeat);
+        let config = Config {
+            cluster_name: group.to_owned(),
+            heartbeat_interval: heartbeat,
+            // A follower that has just answered an append needs no heartbeat.
+            heartbeat_min_interval: Some(heartbeat / 2),
+            election_timeout_min: millis(self.election_min),
+            election_timeout_max: millis(self.election_max),
+            install_snapshot_timeout: millis(self.snapshot_timeout),
+            // Bytes bound an append (`limited_get_log_entries`); the count only bounds the work for tiny entries.
+            max_payload_entries: 1_024,
+            snapshot_policy: SnapshotPolicy::LogsSinceLast(self.snapshot_entries),
+            max_in_snapshot_log_to_keep: self.keep_entries,
+            // Must exceed the snapshot interval, or a follower is sent snapshots for ever.
+            replication_lag_threshold: self.snapshot_entries * 2,
+            // Purging is a log record of its own: not for each entry.
+            purge_batch_size: 256,
+            // Every queue is bounded by what can be under way, not by memory: proposals by the proposer, appends by the window.
+            api_channel_size: Some(4_096),
+            notification_channel_size: Some(4_096),
+            state_machine_channel_size: Some(256),
+            // Followers get an entry while the leader still syncs it.
+            broadcast_submitted_on_append: Some(true),
+            // A leader that restarts has applied less than it had told: it must be elected, and so learn what is committed.
+            enable_leader_restore: Some(false),
+            // A node that comes back from a cut does not raise the term under a healthy leader.
+            enable_pre_vote: Some(true),
+            removed_leader_step_down: StepDownPolicy::After(heartbeat),
+            backoff: "50ms 100ms 200ms ...1s".to_owned(),
+            ..Config::default()
+        };
+        config.validate().map(Arc::new)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).expect("timeouts are far below the range")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_and_a_wide_area_setting_are_valid() {
+        assert!(Tuning::default().config("shard").is_ok());
+        assert!(Tuning::from_millis(300, 1_500).config("shard").is_ok());
+        assert!(Tuning::from_millis(50, 250).config("shard").is_ok());
+    }
+
+    #[test]
+    fn an_election_timeout_below_the_heartbeat_is_refused() {
+        assert!(Tuning::from_millis(500, 400).config("shard").is_err());
+    }
+}

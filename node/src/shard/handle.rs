@@ -1,0 +1,170 @@
+//! A shard of rooms: asks policy, proposes, and records what was refused.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hansard_domain::{Action, Command, Facts, Outcome, Refusal, RequestId, Salt, Sealed, read};
+use hansard_policy::{Permit, decide};
+use hansard_storage::{Store, StoreError};
+
+use super::batch::{Permitted, Seams};
+use super::error::ProposeError;
+use super::proposer::{Proposals, RETRY_AFTER};
+use super::refusals::{Refusals, Verdict};
+use super::replica::Replica;
+use super::request::{ProposeRequest, RefusalReport};
+
+/// How often counted refusals are looked at; a count is recorded at most this long after its minute.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// This node's replica of a shard of rooms. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct ShardHandle {
+    replica: Replica,
+    proposals: Proposals<Permitted>,
+    seams: Seams,
+    store: Store,
+    policy: Arc<AtomicU64>,
+    refusals: Arc<Mutex<Refusals>>,
+}
+
+impl Deref for ShardHandle {
+    type Target = Replica;
+
+    fn deref(&self) -> &Replica {
+        &self.replica
+    }
+}
+
+impl ShardHandle {
+    pub(super) fn start(replica: Replica, seams: Seams, store: Store, policy: Arc<AtomicU64>) -> ShardHandle {
+        let proposals = Proposals::start(&replica, seams.clone());
+        let handle = ShardHandle { replica, proposals, seams, store, policy, refusals: Arc::default() };
+        tokio::spawn(handle.clone().sweep());
+        handle
+    }
+
+    /// Decides by the facts as applied here, then proposes; apply decides again. A refusal by policy is recorded, within bounds,
+    /// and returned. A repeated request gets its first answer even when it would not be permitted any more.
+    ///
+    /// # Errors
+    /// Without an outcome; see [`ProposeError`] for what may be concluded.
+    pub async fn submit(&self, request: ProposeRequest) -> Result<Outcome, ProposeError> {
+        self.ready()?;
+        let unreadable = |error: StoreError| {
+            tracing::error!(%error, "rows cannot be read");
+            ProposeError::Unknown { reason: "rows cannot be read" }
+        };
+        let rows = self.rows();
+        let facts = read::facts(&rows, request.actor, &request.action).map_err(unreadable)?;
+        let policy = self.policy.load(Ordering::Acquire);
+        match decide(request.actor, &request.action, &facts.facts(), policy) {
+            Ok(permit) => self.propose(permit, request).await,
+            Err(refusal) => {
+                let seen = read::first_answer(&rows, &unstamped(&request)).map_err(unreadable)?;
+                match seen {
+                    Some(first @ Outcome::Committed { .. }) => Ok(first),
+                    Some(Outcome::Refused(first)) => self.refuse(&request, first).await,
+                    None => self.refuse(&request, refusal).await,
+                }
+            }
+        }
+    }
+
+    /// Proposes what was permitted.
+    ///
+    /// # Errors
+    /// Without an outcome; see [`ProposeError`] for what may be concluded.
+    pub async fn propose(&self, permit: Permit, request: ProposeRequest) -> Result<Outcome, ProposeError> {
+        self.ready()?;
+        let item = Permitted::new(request, permit.policy(), permit.rule().number());
+        self.proposals.propose(item, self.patience()).await
+    }
+
+    /// Records refusals of one person that somebody else counted.
+    ///
+    /// # Errors
+    /// Without an outcome. A report that is sent again after `Unknown` may be recorded twice.
+    pub async fn report_refusals(&self, report: RefusalReport) -> Result<(), ProposeError> {
+        self.ready()?;
+        let RefusalReport { person, room, reason, count, first_us, last_us } = report;
+        let mut id = [0; 16];
+        self.seams.entropy.fill(&mut id);
+        let request = ProposeRequest {
+            actor: person,
+            request: RequestId::from_bytes(id),
+            action: Action::Refused { room, reason: reason.number(), count, first_us, last_us },
+            content: bytes::Bytes::new(),
+        };
+        let policy = self.policy.load(Ordering::Acquire);
+        let Ok(permit) = decide(person, &request.action, &Facts::default(), policy) else {
+            return Ok(());
+        };
+        self.propose(permit, request).await.map(drop)
+    }
+
+    /// Nothing is taken in by a replica that does not serve, nor when the disk is nearly full.
+    fn ready(&self) -> Result<(), ProposeError> {
+        let now = self.leads();
+        if !now.serving {
+            let leader = now.leader.filter(|&leader| leader != self.node());
+            return Err(ProposeError::NotLeader { leader });
+        }
+        if !self.store.accepting() {
+            return Err(ProposeError::Overloaded { retry_after: RETRY_AFTER * 10 });
+        }
+        Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        self.replica.inner.tuning.propose_timeout
+    }
+
+    /// Answers a refusal once it is recorded or counted.
+    async fn refuse(&self, request: &ProposeRequest, refusal: Refusal) -> Result<Outcome, ProposeError> {
+        let now_us = self.seams.clock.now_us();
+        let (person, room) = (request.actor, request.action.room());
+        let verdict = self.refusals.lock().expect("no holder panics").note(person, room, refusal, now_us);
+        if verdict == Verdict::Record {
+            let report =
+                RefusalReport { person, room, reason: refusal, count: 1, first_us: now_us, last_us: now_us };
+            self.report_refusals(report).await?;
+        }
+        Ok(Outcome::Refused(refusal))
+    }
+
+    /// Records counts whose minute is over, until the shard stops.
+    async fn sweep(self) {
+        let mut leadership = self.leadership();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(SWEEP) => {}
+                changed = leadership.changed() => if changed.is_err() { return } else { continue },
+            }
+            let due = self.refusals.lock().expect("no holder panics").due(self.seams.clock.now_us());
+            for report in due {
+                // A leader that loses its office loses its counts with it; those recorded one by one are kept.
+                if let Err(error) = self.report_refusals(report).await {
+                    tracing::warn!(%error, count = report.count, "counted refusals were not recorded");
+                }
+            }
+        }
+    }
+}
+
+/// The command that a request would become, as far as the memory of requests compares it.
+fn unstamped(request: &ProposeRequest) -> Command {
+    Command {
+        request: request.request,
+        actor: request.actor,
+        stamp_us: 0,
+        policy: 0,
+        rule: 0,
+        salt: Salt([0; 32]),
+        content: Sealed::clear(request.content.clone()),
+        action: request.action,
+    }
+}
+

@@ -1,0 +1,105 @@
+//! A replica's membership: founding, changes, hand-over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use openraft::ChangeMembers;
+use openraft::errors::{ChangeMembershipError, ClientWriteError, InitializeError, RaftError};
+
+use super::error::MembershipError;
+use super::replica::Replica;
+use crate::raft::NodeInfo;
+use crate::raft::types::Types;
+
+type WriteError = RaftError<Types, ClientWriteError<Types>>;
+
+impl Replica {
+    /// Founds the group with these voters, on one of them and once for all: the caller sees to it that nobody else founds it.
+    /// Does nothing if the group has been founded, so it may be repeated.
+    ///
+    /// # Errors
+    /// This node is not among the voters, or the shard has stopped.
+    pub async fn initialize(&self, voters: Vec<NodeInfo>) -> Result<(), MembershipError> {
+        let voters: BTreeMap<u64, NodeInfo> = voters.into_iter().map(|node| (node.id, node)).collect();
+        match self.inner.group.initialize(voters).await {
+            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+            Err(RaftError::APIError(error)) => Err(MembershipError::Refused(error.to_string())),
+            Err(RaftError::Fatal(error)) => Err(MembershipError::Stopped(error.to_string())),
+        }
+    }
+
+    /// Makes these nodes the voters, and the only members: new ones first catch up as learners (they must host the shard
+    /// already), then the voters change jointly, then who is left over goes. Repeating it continues where it stopped.
+    ///
+    /// # Errors
+    /// Not the leader, another change under way, or a learner that does not catch up in time.
+    pub async fn change_membership(&self, voters: Vec<NodeInfo>) -> Result<(), MembershipError> {
+        let wanted: BTreeSet<u64> = voters.iter().map(|node| node.id).collect();
+        if wanted.is_empty() {
+            return Err(MembershipError::Refused("a shard needs a voter".to_owned()));
+        }
+        let (now, learners) = self.members();
+        let now: BTreeSet<u64> = now.iter().map(|node| node.id).collect();
+        for node in voters.into_iter().filter(|node| !now.contains(&node.id)) {
+            self.add_learner(node).await?;
+        }
+        if now != wanted {
+            self.change("changing the voters", ChangeMembers::ReplaceAllVoters(wanted.clone())).await?;
+        }
+        let left_over: BTreeSet<u64> = learners.iter().map(|node| node.id).filter(|id| !wanted.contains(id)).collect();
+        if left_over.is_empty() {
+            return Ok(());
+        }
+        self.change("removing learners", ChangeMembers::RemoveNodes(left_over)).await
+    }
+
+    async fn add_learner(&self, node: NodeInfo) -> Result<(), MembershipError> {
+        let within = self.inner.tuning.snapshot_timeout;
+        let added = tokio::time::timeout(within, self.inner.group.add_learner(node.id, node, true)).await;
+        let late = |_| MembershipError::Late { what: "catching up a new replica", after: within };
+        added.map_err(late)?.map(drop).map_err(membership_error)
+    }
+
+    pub(super) async fn change(&self, what: &'static str, change: ChangeMembers<u64, NodeInfo>) -> Result<(), MembershipError> {
+        let within = self.inner.tuning.propose_timeout;
+        let changed = tokio::time::timeout(within, self.inner.group.change_membership(change, false)).await;
+        changed.map_err(|_| MembershipError::Late { what, after: within })?.map(drop).map_err(membership_error)
+    }
+
+    /// Hands the leadership to a voter that is up to date, and waits until somebody else leads.
+    ///
+    /// # Errors
+    /// Not the leader, not a voter, or nobody took over within two election timeouts (this node may lead again then).
+    pub async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
+        let me = self.node();
+        let leadership = self.leads();
+        if leadership.leader != Some(me) {
+            return Err(MembershipError::NotLeader { leader: leadership.leader });
+        }
+        if to == me {
+            return Ok(());
+        }
+        if !self.members().0.iter().any(|node| node.id == to) {
+            return Err(MembershipError::Refused(format!("node {to} is no voter of the shard")));
+        }
+        let group = &self.inner.group;
+        group.trigger().transfer_leader(to).await.map_err(|e| MembershipError::Stopped(e.to_string()))?;
+        let within: Duration = self.inner.tuning.election_max * 2;
+        let other = |now: &super::Leadership| now.leader.is_some_and(|leader| leader != me);
+        let late = |_| MembershipError::Late { what: "handing the leadership over", after: within };
+        self.wait_leadership(within, other).await.map(drop).map_err(late)
+    }
+}
+
+pub(super) fn membership_error(error: WriteError) -> MembershipError {
+    match error {
+        RaftError::Fatal(error) => MembershipError::Stopped(error.to_string()),
+        RaftError::APIError(ClientWriteError::ForwardToLeader(to) | ClientWriteError::LogEntryDiscarded(to)) => {
+            MembershipError::NotLeader { leader: to.leader_id }
+        }
+        RaftError::APIError(ClientWriteError::ChangeMembershipError(
+            ChangeMembershipError::InProgress(_) | ChangeMembershipError::UncommittedLeaderLog(_),
+        )) => MembershipError::InProgress,
+        RaftError::APIError(other) => MembershipError::Refused(other.to_string()),
+    }
+}

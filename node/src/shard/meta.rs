@@ -1,0 +1,53 @@
+//! The meta group: nodes, placement, people.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use hansard_domain::meta::{MetaCommand, MetaOutcome, MetaView};
+use tokio::sync::watch;
+
+use super::batch::Seams;
+use super::error::ProposeError;
+use super::proposer::Proposals;
+use super::replica::Replica;
+
+/// This node's replica of meta. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct MetaShard {
+    replica: Replica,
+    proposals: Proposals<MetaCommand>,
+    view: watch::Receiver<Arc<MetaView>>,
+}
+
+impl Deref for MetaShard {
+    type Target = Replica;
+
+    fn deref(&self) -> &Replica {
+        &self.replica
+    }
+}
+
+impl MetaShard {
+    pub(super) fn start(replica: Replica, seams: Seams, view: watch::Receiver<Arc<MetaView>>) -> MetaShard {
+        let proposals = Proposals::start(&replica, seams);
+        MetaShard { replica, proposals, view }
+    }
+
+    /// Proposes a command and waits until it is applied here. `view` shows it then.
+    ///
+    /// # Errors
+    /// Without an outcome; see [`ProposeError`] for what may be concluded.
+    pub async fn propose(&self, command: MetaCommand) -> Result<MetaOutcome, ProposeError> {
+        let now = self.leads();
+        if !now.serving {
+            let leader = now.leader.filter(|&leader| leader != self.node());
+            return Err(ProposeError::NotLeader { leader });
+        }
+        self.proposals.propose(command, self.replica.inner.tuning.propose_timeout).await
+    }
+
+    /// Meta's state as applied here, now and from now on.
+    pub fn view(&self) -> watch::Receiver<Arc<MetaView>> {
+        self.view.clone()
+    }
+}

@@ -1,0 +1,43 @@
+//! Members without a vote: every node has a replica of meta, few of them vote.
+
+use std::collections::BTreeSet;
+
+use openraft::ChangeMembers;
+
+use super::error::MembershipError;
+use super::members::membership_error;
+use super::replica::Replica;
+use crate::raft::NodeInfo;
+
+impl Replica {
+    /// Adds a member without a vote, and does not wait until it has caught up. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// Not the leader, or another change under way.
+    pub async fn add_observer(&self, node: NodeInfo) -> Result<(), MembershipError> {
+        let within = self.inner.tuning.propose_timeout;
+        let added = tokio::time::timeout(within, self.inner.group.add_learner(node.id, node, false)).await;
+        let late = |_| MembershipError::Late { what: "adding an observer", after: within };
+        added.map_err(late)?.map(drop).map_err(membership_error)
+    }
+
+    /// Removes a member without a vote.
+    ///
+    /// # Errors
+    /// Not the leader, or another change under way.
+    pub async fn remove_observer(&self, node: u64) -> Result<(), MembershipError> {
+        self.change("removing an observer", ChangeMembers::RemoveNodes(BTreeSet::from([node]))).await
+    }
+
+    /// Changes which members vote; those that no longer do stay as observers.
+    ///
+    /// # Errors
+    /// Not the leader, one of them is no member, or another change under way.
+    pub async fn set_voters(&self, voters: BTreeSet<u64>) -> Result<(), MembershipError> {
+        let within = self.inner.tuning.propose_timeout;
+        let change = ChangeMembers::ReplaceAllVoters(voters);
+        let changed = tokio::time::timeout(within, self.inner.group.change_membership(change, true)).await;
+        let late = |_| MembershipError::Late { what: "changing the voters", after: within };
+        changed.map_err(late)?.map(drop).map_err(membership_error)
+    }
+}

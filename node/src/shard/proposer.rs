@@ -1,0 +1,230 @@
+//! The one task that proposes for a shard: everything that waits becomes one entry, and a few entries are under way at a time.
+//!
+//! No timer makes batches: while an entry is synced and replicated, the next one fills.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hansard_domain::limits::{MAX_BATCH_BYTES, MAX_BATCH_COMMANDS};
+use openraft::errors::{ClientWriteError, ForwardToLeader};
+use openraft::impls::OneshotResponder;
+use openraft::raft::ClientWriteResult;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tracing::Instrument;
+
+use super::batch::{Item, Seams};
+use super::error::ProposeError;
+use super::leadership::Leadership;
+use super::replica::Replica;
+use crate::raft::types::{Group, Types};
+
+/// Commands that may wait for an entry; beyond it callers are told to come back. Eight full entries.
+pub(super) const QUEUED: usize = 8 * MAX_BATCH_COMMANDS;
+/// Bytes of commands that may wait: as many full entries, where commands are long.
+const QUEUED_BYTES: usize = 8 * MAX_BATCH_BYTES;
+/// Entries under way. Three hide the round trip and the sync; more would make entries small.
+const IN_FLIGHT: usize = 3;
+/// When an overloaded shard may have room again: a few entries later.
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+type Answer<T> = oneshot::Sender<Result<T, ProposeError>>;
+
+/// A command and who waits for its outcome.
+pub(super) struct Waiting<T: Item> {
+    pub(super) item: T,
+    pub(super) answer: Answer<T::Outcome>,
+    pub(super) span: tracing::Span,
+    /// Its part of the bytes that may wait.
+    room: OwnedSemaphorePermit,
+}
+
+/// A handle to a shard's proposer.
+pub(super) struct Proposals<T: Item> {
+    queue: mpsc::Sender<Waiting<T>>,
+    room: Arc<Semaphore>,
+}
+
+impl<T: Item> Clone for Proposals<T> {
+    fn clone(&self) -> Self {
+        Proposals { queue: self.queue.clone(), room: self.room.clone() }
+    }
+}
+
+impl<T: Item> Proposals<T> {
+    /// Starts the proposer of `replica`; it ends with its last handle.
+    pub(super) fn start(replica: &Replica, seams: Seams) -> Proposals<T> {
+        let (queue, waiting) = mpsc::channel(QUEUED);
+        let proposer = Proposer {
+            group: replica.inner.group.clone(),
+            leadership: replica.leadership(),
+            seams,
+            patience: replica.inner.tuning.propose_timeout,
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
+            left_over: None,
+        };
+        let span = tracing::info_span!("proposer", shard = %replica.id());
+        tokio::spawn(proposer.run(waiting).instrument(span));
+        Proposals { queue, room: Arc::new(Semaphore::new(QUEUED_BYTES)) }
+    }
+
+    /// Proposes and waits for the outcome, at most `within`.
+    pub(super) async fn propose(&self, item: T, within: Duration) -> Result<T::Outcome, ProposeError> {
+        let (answer, outcome) = oneshot::channel();
+        let overloaded = ProposeError::Overloaded { retry_after: RETRY_AFTER };
+        let bytes = u32::try_from(item.size()).expect("commands are far smaller");
+        let room = self.room.clone().try_acquire_many_owned(bytes).map_err(|_| overloaded.clone())?;
+        let waiting = Waiting { item, answer, span: tracing::Span::current(), room };
+        self.queue.try_send(waiting).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => overloaded,
+            mpsc::error::TrySendError::Closed(_) => ProposeError::NotLeader { leader: None },
+        })?;
+        match tokio::time::timeout(within, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(ProposeError::Unknown { reason: "the shard stopped" }),
+            Err(_) => Err(ProposeError::Unknown { reason: "no commit in time" }),
+        }
+    }
+}
+
+struct Proposer<T: Item> {
+    group: Group,
+    leadership: watch::Receiver<Leadership>,
+    seams: Seams,
+    patience: Duration,
+    in_flight: Arc<Semaphore>,
+    /// Taken from the queue, but too long for the entry before.
+    left_over: Option<Waiting<T>>,
+}
+
+impl<T: Item> Proposer<T> {
+    async fn run(mut self, mut queue: mpsc::Receiver<Waiting<T>>) {
+        loop {
+            let first = match self.left_over.take() {
+                Some(waiting) => waiting,
+                None => match queue.recv().await {
+                    Some(waiting) => waiting,
+                    None => return,
+                },
+            };
+            match self.slot().await {
+                Ok(slot) => {
+                    let batch = self.gather(first, &mut queue);
+                    if !batch.is_empty() {
+                        self.propose(batch, slot).await;
+                    }
+                }
+                Err(leader) => {
+                    refuse(first, leader);
+                    while let Ok(waiting) = queue.try_recv() {
+                        refuse(waiting, leader);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Room for one more entry; or, as soon as this replica does not serve, who leads.
+    async fn slot(&mut self) -> Result<OwnedSemaphorePermit, Option<u64>> {
+        let now = *self.leadership.borrow_and_update();
+        if !now.serving {
+            return Err(now.leader);
+        }
+        tokio::select! {
+            slot = self.in_flight.clone().acquire_owned() => slot.map_err(|_| None),
+            lost = self.leadership.wait_for(|now| !now.serving) => Err(lost.ok().and_then(|now| now.leader)),
+        }
+    }
+
+    /// What goes into one entry: all that waits, within the bounds of an entry.
+    fn gather(&mut self, first: Waiting<T>, queue: &mut mpsc::Receiver<Waiting<T>>) -> Vec<Waiting<T>> {
+        let mut bytes = 0;
+        let mut batch = Vec::new();
+        let mut next = Some(first);
+        while let Some(waiting) = next {
+            // Whoever has given up before the proposal needs none; the outcome was told to be unknown.
+            if !waiting.answer.is_closed() {
+                bytes += waiting.item.size();
+                if bytes > MAX_BATCH_BYTES && !batch.is_empty() {
+                    self.left_over = Some(waiting);
+                    break;
+                }
+                batch.push(waiting);
+            }
+            next = if batch.len() < MAX_BATCH_COMMANDS { queue.try_recv().ok() } else { None };
+        }
+        batch
+    }
+
+    async fn propose(&self, batch: Vec<Waiting<T>>, slot: OwnedSemaphorePermit) {
+        let span = tracing::debug_span!("propose", commands = batch.len());
+        let mut items = Vec::with_capacity(batch.len());
+        let mut answers = Vec::with_capacity(batch.len());
+        for waiting in batch {
+            span.follows_from(&waiting.span);
+            items.push(waiting.item);
+            answers.push(waiting.answer);
+            drop(waiting.room);
+        }
+        let entry = span.in_scope(|| T::entry(items, &self.seams));
+        let (responder, result) = OneshotResponder::<Types, _>::new_pair();
+        if self.group.write(entry).responder(responder).await.is_err() {
+            answer_all::<T>(answers, &ProposeError::NotLeader { leader: None });
+            return;
+        }
+        let patience = self.patience;
+        let finish = async move {
+            finish::<T>(result, answers, patience).await;
+            drop(slot);
+        };
+        tokio::spawn(finish.instrument(span));
+    }
+}
+
+/// Answers a batch when its entry is applied, or unknown when it takes too long. Returns only when the entry is done with.
+async fn finish<T: Item>(
+    result: impl Future<Output = Result<ClientWriteResult<Types>, impl Sized>>,
+    answers: Vec<Answer<T::Outcome>>,
+    patience: Duration,
+) {
+    let mut result = std::pin::pin!(result);
+    let Ok(result) = tokio::time::timeout(patience, &mut result).await else {
+        answer_all::<T>(answers, &ProposeError::Unknown { reason: "no commit in time" });
+        // Its place stays taken, so that a leader without a quorum does not pile up entries.
+        let _ = result.await;
+        return;
+    };
+    match result {
+        Ok(Ok(response)) => {
+            let outcomes = T::outcomes(response.data);
+            assert_eq!(outcomes.len(), answers.len(), "each command has one outcome");
+            for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                // Whoever asked may have given up.
+                let _ = answer.send(Ok(outcome));
+            }
+        }
+        Ok(Err(error)) => answer_all::<T>(answers, &propose_error(&error)),
+        Err(_) => answer_all::<T>(answers, &ProposeError::Unknown { reason: "the shard stopped" }),
+    }
+}
+
+fn propose_error(error: &ClientWriteError<Types>) -> ProposeError {
+    match error {
+        ClientWriteError::ForwardToLeader(ForwardToLeader { leader_id, .. }) => ProposeError::NotLeader { leader: *leader_id },
+        ClientWriteError::LogEntryDiscarded(_) => ProposeError::Unknown { reason: "the leader changed" },
+        ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_) => {
+            ProposeError::Unknown { reason: "the group refused an entry" }
+        }
+    }
+}
+
+fn answer_all<T: Item>(answers: Vec<Answer<T::Outcome>>, error: &ProposeError) {
+    for answer in answers {
+        // Whoever asked may have given up.
+        let _ = answer.send(Err(error.clone()));
+    }
+}
+
+fn refuse<T: Item>(waiting: Waiting<T>, leader: Option<u64>) {
+    // Whoever asked may have given up.
+    let _ = waiting.answer.send(Err(ProposeError::NotLeader { leader }));
+}
