@@ -4,30 +4,49 @@
 //! what in a room, [`Shard::apply`] (the sole transition of a room shard), the audit record with its RFC 6962 tree, the
 //! cluster's own state in [`meta`], and the arithmetic of [`placement`].
 
+pub mod authorize;
 pub mod command;
 pub mod content;
 pub mod entry;
 pub mod ids;
 pub mod kind;
 pub mod limits;
+pub mod meta;
 pub mod outcome;
+pub mod read;
+pub mod record;
 pub mod refusal;
 pub mod room;
 pub mod rows;
 pub mod sealed;
+pub mod shard;
+pub mod tree;
 
 mod batch;
+mod cache;
+mod commands;
+mod dedup;
+mod event;
+mod head;
+mod keys;
+mod member;
+mod stage;
 mod wire;
 
+pub use authorize::{Facts, LoadedFacts, RuleId, Target, authorize};
 pub use batch::Batch;
 pub use command::{Action, Command};
 pub use content::Content;
 pub use entry::{Entry, Gap, GapReason, RoomEvent};
+pub use event::{Body, ContentState, EventRow};
 pub use ids::{ClusterId, IdError, NodeId, PersonId, RequestId, RoomId, ShardId};
 pub use kind::Kind;
+pub use member::{Interval, Member};
 pub use outcome::Outcome;
+pub use record::{Header, RecordRow};
 pub use refusal::{Refusal, RefusalKind};
 pub use room::{Role, Room, Visibility};
 pub use rows::{Change, MemRows, Rows, Table};
 pub use sealed::{Commitment, Salt, Sealed};
+pub use shard::{Applied, Shard};
 pub use wire::CodecError;

@@ -134,7 +134,7 @@ impl Refusal {
 
     /// The answer to this request id for good; others are not remembered, so that the same request may be tried again.
     pub const fn is_final(self) -> bool {
-        !matches!(self.kind(), RefusalKind::Aborted) && !matches!(self, Self::RoomClosed | Self::RequestReused)
+        !matches!(self.kind(), RefusalKind::Aborted) && !matches!(self, Self::RoomClosed | Self::RequestReused | Self::NotFounded)
     }
 }
 

@@ -1,0 +1,34 @@
+//! Somebody enters a public room, and sees all of its history.
+
+use super::{Allowed, Done, Draft, add_entry, list};
+use crate::ids::{PersonId, RoomId};
+use crate::kind::Kind;
+use crate::member::Member;
+use crate::room::{Role, Visibility};
+use crate::rows::Rows;
+use crate::stage::Stage;
+
+pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, room: RoomId) -> Done {
+    let actor = allowed.command.actor;
+    // A guest who leaves and comes back is no more than a guest.
+    let guest = stage.member(room, actor).is_some_and(|m| m.role == Role::Guest);
+    let role = if guest { Role::Guest } else { Role::Member };
+    let draft = Draft { role: Some(role), ..Draft::default() };
+    let done = add_entry(stage, allowed, Kind::Joined, room, draft);
+    admit(stage, room, actor, role);
+    done
+}
+
+/// Makes a person a member by the room's newest entry.
+pub(super) fn admit<R: Rows>(stage: &mut Stage<'_, R>, id: RoomId, person: PersonId, role: Role) {
+    let room = stage.room_mut(id);
+    room.members += 1;
+    room.owners += u64::from(role == Role::Owner);
+    let since = room.head;
+    let from = if room.visibility == Visibility::Public { 1 } else { since };
+    match stage.member(id, person) {
+        Some(_) => stage.member_mut(id, person).come_back(role, since, from),
+        None => stage.put_member(id, person, Member::new(role, since, from)),
+    }
+    list(stage, person, id, true);
+}
