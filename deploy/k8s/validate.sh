@@ -99,5 +99,11 @@ fi
 for script in "$here"/*.sh; do
     sh -n "$script" || fail "$script has a syntax error"
 done
+"$here/roll_test.sh" || fail "roll.sh does not keep its word"
+echo '{"keys":[]}' >"$scratch/jwks.json"
+"$here/make-secrets.sh" "$scratch/secrets" "$scratch/jwks.json" >/dev/null || fail "make-secrets.sh failed"
+openssl verify -CAfile "$scratch/secrets/ca.crt" "$scratch/secrets/node.crt" "$scratch/secrets/router.crt" >/dev/null ||
+    fail "make-secrets.sh makes certificates that do not verify"
+check_schema "$scratch/secrets/secrets.yaml"
 "$venv/bin/hadolint" "$here/../Dockerfile" || fail "deploy/Dockerfile is not lint-clean"
 echo "deploy: $count manifests valid for Kubernetes $KUBERNETES; alert rules tested; Dockerfile lint-clean"
