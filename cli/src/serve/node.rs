@@ -154,6 +154,7 @@ pub(crate) async fn run(args: NodeArgs) -> Result<Exit> {
         transport: Arc::new(TcpTransport),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
+        open: None,
     };
     let handle = hansard_node::run(config, seams)
         .await
