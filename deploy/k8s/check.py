@@ -1,10 +1,20 @@
 """Rules of ours over built manifests that a schema does not know. Each finding says what to do."""
 
+import pathlib
+import re
 import sys
 
 import yaml
 
+SERVE = pathlib.Path(__file__).parents[2] / "cli/src/serve"
 PORTS = {"node": {"rpc", "health"}, "router": {"grpc", "ws", "health"}}
+
+
+def settings(role):
+    """The environment variables that `hansard node` or `hansard router` takes; it refuses all others."""
+    keys = re.findall(r'Key::new\("(\w+)"', (SERVE / f"{role}.rs").read_text(encoding="utf-8"))
+    assert len(keys) > 10, f"{SERVE}/{role}.rs does not list its settings as it used to"
+    return {f"HANSARD_{key.upper()}" for key in keys}
 
 
 def pods(documents):
@@ -53,6 +63,23 @@ def check_container(name, container, configs):
         config = source["configMapRef"]["name"]
         if config not in configs:
             yield f"{name}: there is no ConfigMap {config}"
+            continue
+        yield from check_settings(name, container, configs[config]["data"])
+
+
+def check_settings(name, container, config):
+    """Every setting exists, and is said once."""
+    own = [variable["name"] for variable in container["env"]]
+    for variable in sorted(set(own) | set(config)):
+        if variable not in settings(container["name"]):
+            yield f"{name}: hansard {container['name']} has no setting {variable}"
+    for variable in sorted(set(own) & set(config)):
+        yield f"{name}: {variable} is set in the pod and in the ConfigMap"
+    paths = [variable["value"] for variable in container["env"] if variable.get("value", "").startswith("/")]
+    mounts = [mount["mountPath"] + "/" for mount in container["volumeMounts"]]
+    for path in paths:
+        if not any(path.startswith(mount) for mount in mounts):
+            yield f"{name}: {path} is not mounted"
 
 
 def check_founding(documents):

@@ -1,16 +1,17 @@
 #!/bin/sh
 # Makes what the pods need as Secrets, for a first cluster: a private certificate authority, certificates for nodes and
-# routers (told apart by their DNS name), and the Secret with the keys that sign tokens. Keep ca.key off the cluster.
-# With cert-manager or a company's authority, issue the same names there instead; see docs/kubernetes.md.
+# routers (told apart by their DNS name), a self-signed one for clients, and the Secret with the keys that sign tokens. Keep
+# ca.key off the cluster. With cert-manager or a company's authority, issue the same names there; see docs/kubernetes.md.
 #
-#   deploy/k8s/make-secrets.sh FOLDER JWKS_FILE   writes certificates and secrets.yaml into FOLDER
+#   deploy/k8s/make-secrets.sh FOLDER JWKS_FILE PUBLIC_NAME   writes certificates and secrets.yaml into FOLDER
 #   kubectl apply -f FOLDER/secrets.yaml
 set -eu
 umask 077
 
-[ $# -eq 2 ] || { echo "usage: $0 FOLDER JWKS_FILE" >&2 && exit 2; }
+[ $# -eq 3 ] || { echo "usage: $0 FOLDER JWKS_FILE PUBLIC_NAME" >&2 && exit 2; }
 folder=$1
 jwks=$2
+public=$3
 [ -f "$jwks" ] || { echo "$0: there is no $jwks" >&2 && exit 1; }
 mkdir -p "$folder"
 
@@ -55,10 +56,20 @@ YAML
 
 issue node
 issue router
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days $days -subj "/CN=$public" \
+    -addext "subjectAltName=DNS:$public" -keyout "$folder/public.key" -out "$folder/public.crt" 2>/dev/null
 {
     secret node
     secret router
     cat <<YAML
+apiVersion: v1
+kind: Secret
+metadata: {name: hansard-router-public, namespace: hansard, labels: {app.kubernetes.io/name: hansard}}
+type: kubernetes.io/tls
+data:
+  tls.crt: $(encoded "$folder/public.crt")
+  tls.key: $(encoded "$folder/public.key")
+---
 apiVersion: v1
 kind: Secret
 metadata: {name: hansard-jwks, namespace: hansard, labels: {app.kubernetes.io/name: hansard}}
@@ -66,4 +77,4 @@ data:
   jwks.json: $(encoded "$jwks")
 YAML
 } >"$folder/secrets.yaml"
-echo "$folder/secrets.yaml is ready; keep $folder/ca.key off the cluster"
+echo "$folder/secrets.yaml is ready; clients trust $folder/public.crt (hansard --ca); keep $folder/ca.key off the cluster"
