@@ -12,7 +12,7 @@ const FORBIDDEN: [(&str, &[&str], &str); 5] = [
         "domain/src/",
         &[
             "std::time", "std::fs", "std::net", "std::thread", "std::env", "std::process", "SystemTime", "Instant", "tokio",
-            "tonic", "prost", "rand", "HashMap", "HashSet", "f32", "f64",
+            "tonic", "prost", "rand", "f32", "f64",
         ],
         "replicas must come to the same state from the same log",
     ),

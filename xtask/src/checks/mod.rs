@@ -1,5 +1,6 @@
 //! The checks. Each has a test beneath it that shows it can fail.
 
+pub mod alerts;
 pub mod floors;
 pub mod imports;
 pub mod length;
@@ -14,6 +15,7 @@ use crate::{finding::Finding, tree::Tree};
 /// Everything that is untidy, by check.
 pub fn all(tree: &Tree) -> Vec<Finding> {
     let checks = [
+        alerts::check,
         floors::check,
         imports::check,
         length::check,
