@@ -23,6 +23,9 @@ fn main() -> ExitCode {
         Err(error) => {
             let exit = Exit::of(&error);
             eprintln!("hansard: {error:#}");
+            if let Some(advice) = client::advice(&error) {
+                eprintln!("  {advice}");
+            }
             exit.into()
         }
     }

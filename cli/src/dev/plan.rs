@@ -21,6 +21,9 @@ const ROUTER_SITES: [&str; 2] = ["boston", "denver"];
 const NODE_PORTS: &[&str] = &["rpc", "metrics"];
 const ROUTER_PORTS: &[&str] = &["grpc", "ws", "metrics"];
 
+/// How long a router's clients get to go elsewhere; a person who types Ctrl-C waits for it.
+const DRAIN_SECONDS: u64 = 2;
+
 /// A process to run.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -124,6 +127,7 @@ fn router_settings(layout: &Layout, router: &Server, nodes: &[String]) -> String
     put(&mut text, "jwks", &path(&layout.jwks()));
     put(&mut text, "issuer", DEV_ISSUER);
     put(&mut text, "audience", AUDIENCE);
+    put(&mut text, "drain_seconds", &DRAIN_SECONDS);
     text
 }
 

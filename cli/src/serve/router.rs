@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hansard_router::{Rates, RouterConfig, Seams};
 use hansard_runtime::config::{Key, Kind};
-use hansard_runtime::net::TcpTransport;
+use hansard_runtime::net::{TcpTransport, TlsPaths};
 use hansard_runtime::telemetry::{self, TelemetryConfig};
 use hansard_runtime::{OsEntropy, SystemClock, panics, stop_signal};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,9 @@ struct Flags {
     /// The keys that tokens may be signed by: a JWKS file, or an http(s) URL of one.
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
+    /// The authorities that the certificate of an https JWKS must come from, PEM [default: the machine's].
+    #[arg(long, value_name = "FILE")]
+    jwks_ca: Option<PathBuf>,
     /// Who must have issued a token: its iss claim.
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
@@ -82,6 +86,9 @@ struct Flags {
     /// Speak plaintext beyond loopback, where tokens and messages can be read on the way.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     allow_plaintext: Option<bool>,
+    /// How many seconds clients may take to move to other routers when this one stops [default: 20].
+    #[arg(long, value_name = "SECONDS")]
+    drain_seconds: Option<u64>,
     /// What to log, such as info or info,hansard_router=debug [default: info].
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -90,7 +97,7 @@ struct Flags {
     otlp_endpoint: Option<String>,
 }
 
-const KEYS: [Key; 18] = [
+const KEYS: [Key; 21] = [
     Key::new("name", Kind::Text),
     Key::new("site", Kind::Text),
     Key::new("grpc_listen", Kind::Text),
@@ -99,6 +106,7 @@ const KEYS: [Key; 18] = [
     Key::new("advertise_grpc", Kind::Text),
     Key::new("nodes", Kind::List),
     Key::new("jwks", Kind::Text),
+    Key::new("jwks_ca", Kind::Text),
     Key::new("issuer", Kind::Text),
     Key::new("audience", Kind::Text),
     Key::new("tls_cert", Kind::Text),
@@ -107,6 +115,8 @@ const KEYS: [Key; 18] = [
     Key::new("client_tls_cert", Kind::Text),
     Key::new("client_tls_key", Kind::Text),
     Key::new("allow_plaintext", Kind::Flag),
+    Key::new("drain_seconds", Kind::Number),
+    Key::new("rates", Kind::Text),
     Key::new("log", Kind::Text),
     Key::new("otlp_endpoint", Kind::Text),
 ];
@@ -123,6 +133,7 @@ struct Settings {
     #[serde(default)]
     nodes: Vec<String>,
     jwks: Option<String>,
+    jwks_ca: Option<PathBuf>,
     issuer: Option<String>,
     audience: Option<String>,
     tls_cert: Option<PathBuf>,
@@ -131,14 +142,79 @@ struct Settings {
     client_tls_cert: Option<PathBuf>,
     client_tls_key: Option<PathBuf>,
     allow_plaintext: Option<bool>,
+    drain_seconds: Option<u64>,
+    /// A table of the file alone.
+    #[serde(default)]
+    rates: Rates,
     log: Option<String>,
     otlp_endpoint: Option<String>,
 }
 
+/// How long a drain may take unless somebody says otherwise, seconds.
+const DRAIN_SECONDS: u64 = 20;
+
 /// Runs a router until it is told to stop.
 pub(crate) async fn run(args: RouterArgs) -> Result<Exit> {
-    let _settings: Settings = settings::load(&KEYS, args.config.as_deref(), &args.flags)?;
-    bail!("no router")
+    let settings: Settings = settings::load(&KEYS, args.config.as_deref(), &args.flags)?;
+    let telemetry = TelemetryConfig {
+        log: settings.log.clone(),
+        otlp_endpoint: settings.otlp_endpoint.clone(),
+    };
+    let config = config(settings)?;
+    config.check().context("bad configuration")?;
+    if args.check_config {
+        println!("{config:#?}");
+        return Ok(Exit::Ok);
+    }
+    if args.exit_with_parent {
+        parent::exit_with_parent();
+    }
+    let _telemetry = telemetry::init(&telemetry, "hansard-router", &config.name)?;
+    panics::abort_on_panic();
+    let name = config.name.clone();
+    let seams = Seams {
+        transport: Arc::new(TcpTransport),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
+    };
+    let handle = hansard_router::run(config, seams)
+        .await
+        .with_context(|| format!("{name} does not start"))?;
+    tracing::info!(router = %name, "router runs");
+    let signal = stop_signal().await?;
+    tracing::info!(router = %name, signal, "router drains");
+    handle.shutdown().await;
+    tracing::info!(router = %name, "router ends");
+    Ok(Exit::Ok)
+}
+
+fn config(settings: Settings) -> Result<RouterConfig> {
+    let client_tls = match (settings.client_tls_cert, settings.client_tls_key) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => Some(TlsPaths::public(cert, key)),
+        _ => bail!(
+            "bad configuration: client_tls_cert and client_tls_key go together; give both or none"
+        ),
+    };
+    let or = |given: Option<String>, standard: &str| given.unwrap_or_else(|| standard.to_owned());
+    Ok(RouterConfig {
+        name: settings::own_name(settings.name)?,
+        site: or(settings.site, "default"),
+        grpc_listen: or(settings.grpc_listen, "127.0.0.1:7500"),
+        ws_listen: or(settings.ws_listen, "127.0.0.1:7501"),
+        metrics_listen: or(settings.metrics_listen, "127.0.0.1:7502"),
+        advertise_grpc: settings.advertise_grpc,
+        nodes: settings.nodes,
+        tls: settings::mutual_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)?,
+        client_tls,
+        allow_plaintext: settings.allow_plaintext.unwrap_or(false),
+        jwks: or(settings.jwks, ""),
+        jwks_ca: settings.jwks_ca,
+        issuer: or(settings.issuer, ""),
+        audience: or(settings.audience, AUDIENCE),
+        rates: settings.rates,
+        drain_seconds: settings.drain_seconds.unwrap_or(DRAIN_SECONDS),
+    })
 }
 
 #[cfg(test)]
