@@ -13,6 +13,7 @@ pub mod kind;
 pub mod limits;
 pub mod meta;
 pub mod outcome;
+pub mod placement;
 pub mod read;
 pub mod record;
 pub mod refusal;
