@@ -1,0 +1,23 @@
+//! A node of the cluster: keeps shards, agrees on them with the other nodes, and serves the routers.
+//!
+//! `raft` is the only place that knows openraft; `shard` owns proposals and reads of one shard; `meta` founds the cluster,
+//! places shards and moves them; `fanout` feeds rooms to routers; `links` are those routers; `rpc` converts and calls.
+
+mod config;
+mod error;
+mod fanout;
+mod links;
+mod lock;
+mod meta;
+mod metrics;
+mod rpc;
+mod run;
+mod serve;
+mod state;
+
+pub mod raft;
+pub mod shard;
+
+pub use config::{NodeConfig, Seams};
+pub use error::RunError;
+pub use run::{NodeHandle, run};

@@ -1,0 +1,178 @@
+//! Who votes in meta's own group: few nodes, spread over sites. All others learn.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use hansard_domain::{
+    ShardId,
+    meta::{MetaAction, MetaView},
+};
+use hansard_proto::{cluster::v1 as wire, convert::bytes};
+
+use super::{commands, info_of};
+use crate::{shard::MetaShard, state::Node};
+
+/// A node as the choice sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    pub(super) id: u64,
+    pub(super) site: String,
+    pub(super) reachable: bool,
+}
+
+/// How many voters a cluster of so many nodes has.
+fn seats(nodes: usize) -> usize {
+    match nodes {
+        0..5 => nodes.min(3),
+        _ => 5,
+    }
+}
+
+/// The next voters, one seat changed at most; `None` if all is well. `active`: who may vote. `leader` keeps its seat.
+pub(super) fn next_voters(active: &[Candidate], voters: &BTreeSet<u64>, leader: u64) -> Option<BTreeSet<u64>> {
+    let nodes: BTreeMap<u64, &Candidate> = active.iter().map(|node| (node.id, node)).collect();
+    let mut seated: BTreeMap<&str, usize> = BTreeMap::new();
+    for voter in voters.iter().filter_map(|id| nodes.get(id)) {
+        *seated.entry(&voter.site).or_default() += 1;
+    }
+    let at = |site: &str| seated.get(site).copied().unwrap_or(0);
+    let seats = seats(active.len());
+    let best = active
+        .iter()
+        .filter(|node| node.reachable && !voters.contains(&node.id))
+        .min_by_key(|node| (at(&node.site), node.id));
+    let with = |add: u64| voters.iter().copied().chain([add]).collect();
+    let without = |gone: u64| voters.iter().copied().filter(|id| *id != gone).collect();
+    if let Some(best) = best.filter(|_| voters.len() < seats || voters.iter().any(|id| !nodes.contains_key(id))) {
+        if voters.len() <= seats {
+            return Some(with(best.id));
+        }
+    }
+    if let Some(gone) = voters.iter().find(|id| !nodes.contains_key(id) && **id != leader) {
+        return (voters.len() > 1).then(|| without(*gone));
+    }
+    let crowded = voters
+        .iter()
+        .filter(|id| **id != leader)
+        .max_by_key(|id| nodes.get(id).map_or((usize::MAX, **id), |node| (at(&node.site), **id)));
+    if voters.len() > seats {
+        return crowded.map(|id| without(*id));
+    }
+    let crowd = crowded.and_then(|id| nodes.get(id)).map_or(0, |node| at(&node.site));
+    best.filter(|best| crowd > at(&best.site) + 1).map(|best| with(best.id))
+}
+
+/// Takes one step towards the right membership. True: something was done.
+pub(super) async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) -> Result<bool, String> {
+    let status = meta.status();
+    let voters: BTreeSet<u64> = status.voters.iter().map(|voter| voter.id).collect();
+    let learners: BTreeSet<u64> = status.learners.iter().map(|learner| learner.id).collect();
+    for (&id, row) in view.nodes.iter().filter(|(_, row)| commands::is_present(row)) {
+        if !voters.contains(&id) && !learners.contains(&id) && node.reachable(id) {
+            let info = info_of(row);
+            let request = wire::HostShardRequest { shard: bytes(ShardId::META), cluster: node.binding.to_wire() };
+            node.calls.host_shard(&info, request).await?;
+            meta.add_observer(info).await.map_err(|error| error.to_string())?;
+            return Ok(true);
+        }
+    }
+    for id in &learners {
+        if !view.nodes.get(id).is_some_and(commands::is_present) {
+            meta.remove_observer(*id).await.map_err(|error| error.to_string())?;
+            return Ok(true);
+        }
+    }
+    let active: Vec<Candidate> = commands::active(view)
+        .map(|row| Candidate { id: row.info.id, site: row.info.site.clone(), reachable: node.reachable(row.info.id) })
+        .filter(|candidate| voters.contains(&candidate.id) || learners.contains(&candidate.id))
+        .collect();
+    if !active.iter().any(|candidate| candidate.id == node.local.id)
+        && let Some(heir) = active.iter().find(|candidate| candidate.reachable && voters.contains(&candidate.id))
+    {
+        meta.transfer_leader(heir.id).await.map_err(|error| error.to_string())?;
+        return Ok(true);
+    }
+    let Some(next) = next_voters(&active, &voters, node.local.id) else { return tell(node, view, &voters).await };
+    tracing::info!(from = ?voters, to = ?next, "changing the voters of meta");
+    meta.set_voters(next).await.map_err(|error| error.to_string())?;
+    Ok(true)
+}
+
+/// Says in meta's own state who its voters are.
+async fn tell(node: &Arc<Node>, view: &MetaView, voters: &BTreeSet<u64>) -> Result<bool, String> {
+    let Some(place) = &view.meta else { return Ok(false) };
+    if place.voters.iter().copied().collect::<BTreeSet<_>>() == *voters {
+        return Ok(false);
+    }
+    let (voters, epoch) = (voters.iter().copied().collect(), place.epoch + 1);
+    super::controller::put(node, MetaAction::SetPlacement { shard: ShardId::META, voters, epoch }).await?;
+    Ok(true)
+}
+
+/// Gives meta these voters, all of which are members already.
+pub(super) async fn move_meta(node: &Arc<Node>, meta: &MetaShard, view: &MetaView, voters: &[u64]) -> Result<(), String> {
+    if !voters.contains(&node.local.id) {
+        let stays = |voter: &&crate::raft::NodeInfo| voters.contains(&voter.id) && node.reachable(voter.id);
+        let status = meta.status();
+        let heir = status.voters.iter().find(stays).ok_or("no voter that stays is within reach")?;
+        // The heir goes on with what placement still wants.
+        return meta.transfer_leader(heir.id).await.map_err(|error| error.to_string());
+    }
+    let voters: BTreeSet<u64> = voters.iter().copied().collect();
+    meta.set_voters(voters.clone()).await.map_err(|error| error.to_string())?;
+    tell(node, view, &voters).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nodes(sites: &[&str]) -> Vec<Candidate> {
+        let candidate = |(at, site): (usize, &&str)| Candidate { id: at as u64 + 1, site: (*site).into(), reachable: true };
+        sites.iter().enumerate().map(candidate).collect()
+    }
+
+    fn settle(active: &[Candidate], voters: &[u64], leader: u64) -> Vec<u64> {
+        let mut voters: BTreeSet<u64> = voters.iter().copied().collect();
+        for _ in 0..20 {
+            match next_voters(active, &voters, leader) {
+                Some(next) => {
+                    assert!(next.symmetric_difference(&voters).count() == 1, "one seat at a time");
+                    voters = next;
+                }
+                None => return voters.into_iter().collect(),
+            }
+        }
+        panic!("it does not settle");
+    }
+
+    #[test]
+    fn three_of_four_and_five_of_six() {
+        assert_eq!(settle(&nodes(&["a", "b", "c", "a"]), &[1, 2, 3], 1), [1, 2, 3]);
+        assert_eq!(settle(&nodes(&["a", "b", "c", "a", "b", "c"]), &[1, 2, 3], 1), [1, 2, 3, 4, 5]);
+        assert_eq!(settle(&nodes(&["a", "b", "c"]), &[1], 1), [1, 2, 3]);
+    }
+
+    #[test]
+    fn spreads_over_sites() {
+        assert_eq!(settle(&nodes(&["a", "a", "a", "b", "c"])[..4], &[1, 2, 3], 1), [1, 2, 4]);
+    }
+
+    #[test]
+    fn replaces_who_may_vote_no_more_and_keeps_the_leader() {
+        let mut active = nodes(&["a", "b", "c", "b"]);
+        active.remove(1);
+        assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 3, 4]);
+        active.remove(2);
+        assert_eq!(settle(&active, &[1, 2, 3], 3), [1, 3]);
+    }
+
+    #[test]
+    fn unreachable_nodes_get_no_seat() {
+        let mut active = nodes(&["a", "b", "c", "d", "e"]);
+        active[4].reachable = false;
+        assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 2, 3, 4]);
+    }
+}

@@ -1,0 +1,42 @@
+//! The cluster's own affairs: founding, membership, placement, and carrying placement out.
+
+mod balance;
+mod binding;
+mod bootstrap;
+mod calls;
+mod commands;
+mod controller;
+mod decision;
+mod hosting;
+mod known;
+mod members;
+mod proposing;
+mod watchful;
+
+pub(crate) use binding::Binding;
+pub(crate) use calls::Calls;
+pub(crate) use commands::{FIRST_EPOCH, by_system, command, info_of};
+pub(crate) use proposing::propose;
+pub(crate) use controller::{move_replica, transfer_leader};
+pub(crate) use hosting::Hosting;
+pub(crate) use known::Known;
+
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::{links, state::Node};
+
+/// Starts what runs for as long as the node does.
+pub(crate) fn spawn(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
+    vec![
+        tokio::spawn(bootstrap::bootstrap(node.clone())),
+        tokio::spawn(hosting::host_shards(node.clone())),
+        tokio::spawn(watchful::greet_others(node.clone())),
+        tokio::spawn(watchful::watch_readiness(node.clone())),
+        tokio::spawn(controller::control(node.clone())),
+        tokio::spawn(balance::balance(node.clone())),
+        tokio::spawn(links::tell_leaders(node.clone())),
+        tokio::spawn(links::tell_meta(node.clone())),
+    ]
+}

@@ -1,0 +1,131 @@
+//! What a node shows of itself. Shards are the finest label: never a room or a person.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak, atomic::Ordering},
+};
+
+use hansard_domain::ShardId;
+use hansard_runtime::Metrics;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
+    metrics::{counter::ConstCounter, counter::Counter, family::Family, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use crate::state::Node;
+
+/// Why something was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: String,
+}
+
+/// Counters that the handlers increment.
+#[derive(Clone, Default)]
+pub(crate) struct NodeMetrics {
+    proposals: Counter,
+    refusals: Family<Reason, Counter>,
+    calls: Counter,
+}
+
+impl NodeMetrics {
+    /// Registers the counters.
+    pub(crate) fn register(metrics: &Metrics) -> Self {
+        let made = Self::default();
+        metrics.register(|registry| {
+            registry.register("node_proposals", "Commands of people that were committed", made.proposals.clone());
+            registry.register("node_refusals", "Calls of routers that were refused, by reason", made.refusals.clone());
+            registry.register("node_calls", "Calls of routers", made.calls.clone());
+        });
+        made
+    }
+
+    /// A router's call.
+    pub(crate) fn called(&self) {
+        self.calls.inc();
+    }
+
+    /// A command was committed.
+    pub(crate) fn committed(&self) {
+        self.proposals.inc();
+    }
+
+    /// A call was refused. The reasons are ours, so the label is bounded.
+    pub(crate) fn refused(&self, reason: &str) {
+        self.refusals.get_or_create(&Reason { reason: reason.to_owned() }).inc();
+    }
+}
+
+/// Registers what is read when somebody looks.
+pub(crate) fn register_state(metrics: &Metrics, node: &Arc<Node>) {
+    let state = NodeState(Arc::downgrade(node));
+    metrics.register(|registry: &mut Registry| registry.register_collector(Box::new(state)));
+}
+
+struct NodeState(Weak<Node>);
+
+impl fmt::Debug for NodeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeState")
+    }
+}
+
+impl Collector for NodeState {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Some(node) = self.0.upgrade() else { return Ok(()) };
+        let store = node.store.stats().view();
+        let fanout = node.fanout.gauges();
+        for (name, help, value) in [
+            ("node_fsyncs", "Syncs of the log, for all shards", store.fsyncs),
+            ("node_log_written_bytes", "Bytes written to the log", store.log_bytes_written),
+            ("node_log_batches", "Synced batches", store.batches),
+            ("node_log_records", "Records in those batches", store.records),
+            ("node_state_written_bytes", "Bytes written to the state engine", store.state_bytes_written),
+            ("node_state_flushes", "Flushes of the state", store.flushes),
+        ] {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        for (name, help, value) in [
+            ("node_links", "Routers that are linked", node.links.count() as i64),
+            ("node_subscriptions", "Rooms that routers are fed", fanout.subscriptions.load(Ordering::Relaxed)),
+            ("node_subscriptions_lagging", "Of these, fed from storage", fanout.lagging.load(Ordering::Relaxed)),
+            ("node_log_queue_depth", "Operations that wait for the log", store.queue_depth as i64),
+            ("node_disk_free_bytes", "Free bytes of the disk", store.free_bytes as i64),
+            ("node_accepting", "Whether the disk has room for messages", i64::from(node.store.accepting())),
+            ("node_known_leaders", "Shards whose leader this node knows", node.directory.leaders() as i64),
+        ] {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+        }
+        shards(&node, encoder)
+    }
+}
+
+type Reading = fn(&crate::shard::Replica, u64) -> i64;
+
+/// One line per hosted shard and figure.
+fn shards(node: &Arc<Node>, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    let readings: [(&str, &str, Reading); 4] = [
+        ("node_shard_term", "The shard's Raft term", |replica, _| replica.status().term as i64),
+        ("node_shard_leads", "Whether this node leads the shard", |replica, local| {
+            i64::from(replica.leadership().borrow().leader == Some(local))
+        }),
+        ("node_shard_applied_index", "The newest entry applied", |replica, _| replica.status().applied as i64),
+        ("node_shard_record_entries", "Entries of the shard's record", |replica, _| replica.status().record_size as i64),
+    ];
+    let mut hosted: Vec<ShardId> = node.host.shards();
+    hosted.sort_unstable();
+    for (name, help, read) in readings {
+        let gauge = ConstGauge::new(0i64);
+        let mut descriptor = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+        for shard in &hosted {
+            let Some(replica) = node.host.replica(*shard) else { continue };
+            let gauge = ConstGauge::new(read(&replica, node.local.id));
+            gauge.encode(descriptor.encode_family(&[("shard", shard.to_string())])?)?;
+        }
+    }
+    Ok(())
+}

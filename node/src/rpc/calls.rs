@@ -1,0 +1,213 @@
+//! One call: who asks, where, what; then the shard does it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hansard_domain::{
+    PersonId, Refusal, RequestId, RoomId, ShardId,
+    limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_BYTES},
+    meta::MetaView,
+    read::{self, HistoryRequest, Listing, RoomFilter},
+};
+use hansard_proto::{
+    cluster::v1::{self as wire, node_call::Call, node_reply::Outcome},
+    convert::{action_of, id_of_bytes, optional_id_of_bytes, proposed},
+    reason,
+    rpc::Status,
+    status,
+};
+use hansard_storage::{ShardRows, StoreError};
+use tonic::Code;
+
+use super::{operate, people, reply, status_view, views};
+use crate::{
+    shard::{ProposeRequest, RefusalReport, ShardHandle},
+    state::Node,
+};
+
+/// Who asks, checked against meta's epochs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Principal {
+    pub(super) person: PersonId,
+    pub(super) operator: bool,
+}
+
+/// The call's span, under the router's.
+pub(super) fn span(call: &wire::NodeCall) -> tracing::Span {
+    let span = tracing::debug_span!("call", id = call.id);
+    if !call.traceparent.is_empty() {
+        hansard_runtime::telemetry::continue_trace(&span, &call.traceparent);
+    }
+    span
+}
+
+/// Does what is asked.
+pub(super) async fn answer(node: &Arc<Node>, call: wire::NodeCall) -> Result<Outcome, Status> {
+    node.metrics.called();
+    let view = node.view().ok_or_else(|| reply::not_leader(None))?;
+    let principal = call.principal.as_ref().map(|principal| check(principal, &view)).transpose()?;
+    let asked = call.call.as_ref().ok_or_else(|| crate::error::invalid("the call is empty"))?;
+    match asked {
+        Call::ResolvePerson(wanted) => return people::resolve(node, wanted).await.map(Outcome::Person),
+        Call::ReadStatus(_) => return Ok(Outcome::StatusView(status_view::status(node, &view))),
+        Call::ReadPeople(wanted) => return people::read(node, wanted).await.map(Outcome::People),
+        Call::ScanPeople(wanted) => return people::scan(node, wanted).await.map(Outcome::People),
+        _ => {}
+    }
+    let principal = principal.ok_or_else(|| crate::error::invalid("the call names no principal"))?;
+    if let Call::Operate(command) = asked {
+        return operate::operate(node, principal, command).await.map(Outcome::Done);
+    }
+    let shard: ShardId = id_of_bytes("shard", &call.shard)?;
+    let epoch = view.place(shard).map_or(0, |place| place.epoch);
+    if call.epoch < epoch {
+        return Err(reply::stale_epoch(epoch));
+    }
+    let handle = node.host.get(shard).ok_or_else(|| reply::not_leader(None))?;
+    in_shard(node, &view, &handle, principal, asked).await
+}
+
+fn check(principal: &wire::Principal, view: &MetaView) -> Result<Principal, Status> {
+    let person: PersonId = id_of_bytes("person", &principal.person)?;
+    if person == PersonId::SYSTEM {
+        return Err(crate::error::invalid("the system is nobody's principal"));
+    }
+    if principal.epoch < view.epoch_of(person).epoch {
+        let why = "the person's sessions were revoked after this one was admitted";
+        return Err(status::new(Code::Unauthenticated, reason::PERSON_EPOCH_STALE, why));
+    }
+    Ok(Principal { person, operator: principal.operator })
+}
+
+async fn in_shard(
+    node: &Arc<Node>,
+    view: &MetaView,
+    shard: &ShardHandle,
+    principal: Principal,
+    call: &Call,
+) -> Result<Outcome, Status> {
+    match call {
+        Call::Propose(wanted) => {
+            let action = action_of(wanted)?;
+            let room = action.room().unwrap_or_default();
+            if view.shard_of(room).map(|place| place.shard) != Some(shard.id()) {
+                return Err(reply::stale_epoch(0));
+            }
+            let request = id_of_bytes("request_id", &wanted.request_id)?;
+            submit(node, shard, principal, request, action, wanted.content.clone()).await
+        }
+        Call::Claim(wanted) => {
+            let request = id_of_bytes("request_id", &wanted.request_id)?;
+            let method = u16::try_from(wanted.method).map_err(|_| crate::error::invalid("method is no number of one"))?;
+            let action = hansard_domain::Action::Claim { method };
+            submit(node, shard, principal, request, action, wanted.content.clone()).await
+        }
+        Call::ReportRefusals(report) => report_refusals(shard, principal, report).await,
+        Call::ReadHistory(wanted) => history(shard, principal, wanted).await.map(Outcome::History),
+        Call::ReadRoom(wanted) => {
+            let room: RoomId = id_of_bytes("room", &wanted.room)?;
+            read(shard, move |rows| read::room_view(rows, principal.person, room)).await.map(|view| Outcome::Room(views::room(view)))
+        }
+        Call::ScanRooms(wanted) => rooms(shard, principal, wanted).await.map(Outcome::Rooms),
+        Call::ScanMembers(wanted) => members(shard, principal, wanted).await.map(Outcome::Members),
+        Call::ReadUnread(wanted) => unread(shard, principal, wanted).await.map(Outcome::Unread),
+        _ => Err(crate::error::invalid("this call is not for a shard of rooms")),
+    }
+}
+
+async fn submit(
+    node: &Arc<Node>,
+    shard: &ShardHandle,
+    principal: Principal,
+    request: RequestId,
+    action: hansard_domain::Action,
+    content: Bytes,
+) -> Result<Outcome, Status> {
+    let wanted = ProposeRequest { request, actor: principal.person, action, content };
+    let outcome = shard.submit(wanted).await.map_err(reply::proposing)?;
+    let proposed = proposed(outcome)?;
+    node.metrics.committed();
+    Ok(Outcome::Proposed(proposed))
+}
+
+async fn report_refusals(shard: &ShardHandle, principal: Principal, report: &wire::ReportRefusals) -> Result<Outcome, Status> {
+    let counted = RefusalReport {
+        person: principal.person,
+        room: None,
+        reason: operate::refusal(&report.reason),
+        count: report.count,
+        first_us: report.first_us,
+        last_us: report.last_us,
+    };
+    shard.report_refusals(counted).await.map_err(reply::proposing)?;
+    Ok(Outcome::Done(wire::Done {}))
+}
+
+/// A linearizable read whose rules may refuse.
+async fn read<T>(
+    shard: &ShardHandle,
+    read: impl FnOnce(&ShardRows) -> Result<Result<T, Refusal>, StoreError>,
+) -> Result<T, Status> {
+    shard.read(read).await.map_err(reply::reading)?.map_err(status::from_refusal)
+}
+
+pub(super) fn limit(asked: u32) -> usize {
+    match asked as usize {
+        0 => DEFAULT_PAGE,
+        asked => asked.min(MAX_PAGE),
+    }
+}
+
+async fn history(shard: &ShardHandle, principal: Principal, wanted: &wire::ReadHistory) -> Result<wire::HistoryPage, Status> {
+    let room: RoomId = id_of_bytes("room", &wanted.room)?;
+    let request = HistoryRequest {
+        after: wanted.after_seq,
+        before: wanted.before_seq,
+        limit: limit(wanted.limit),
+        limit_bytes: if wanted.limit_bytes == 0 { MAX_PAGE_BYTES } else { wanted.limit_bytes as usize },
+        from_now: wanted.from_now,
+    };
+    let page = read(shard, move |rows| read::history(rows, principal.person, room, &request)).await?;
+    Ok(wire::HistoryPage {
+        entries: page.entries.iter().map(Into::into).collect(),
+        gaps: page.gaps.into_iter().map(Into::into).collect(),
+        from_seq: page.from,
+        to_seq: page.to,
+        head_seq: page.head,
+        ended: page.ended,
+    })
+}
+
+async fn rooms(shard: &ShardHandle, principal: Principal, wanted: &wire::ScanRooms) -> Result<wire::RoomPage, Status> {
+    let after = optional_id_of_bytes("after", &wanted.after)?;
+    let filter = if wanted.public { RoomFilter::Public } else { RoomFilter::Joined };
+    let limit = limit(wanted.limit);
+    let listing = read(shard, move |rows| read::list_rooms(rows, principal.person, filter, after, limit).map(Ok)).await?;
+    Ok(wire::RoomPage { rooms: listing.items.into_iter().map(views::room).collect(), more: listing.more })
+}
+
+async fn members(shard: &ShardHandle, principal: Principal, wanted: &wire::ScanMembers) -> Result<wire::MemberPage, Status> {
+    let room: RoomId = id_of_bytes("room", &wanted.room)?;
+    let after = optional_id_of_bytes("after", &wanted.after)?;
+    let limit = limit(wanted.limit);
+    let listing = read(shard, move |rows| read::members(rows, principal.person, room, after, limit)).await?;
+    Ok(wire::MemberPage { members: listing.items.into_iter().map(views::member).collect(), more: listing.more })
+}
+
+async fn unread(shard: &ShardHandle, principal: Principal, wanted: &wire::ReadUnread) -> Result<wire::UnreadPage, Status> {
+    let rooms: Vec<RoomId> = wanted.rooms.iter().map(|room| id_of_bytes("rooms", room)).collect::<Result<_, _>>()?;
+    if rooms.len() > MAX_PAGE {
+        return Err(crate::error::invalid(format!("at most {MAX_PAGE} rooms can be asked for at once")));
+    }
+    let after = optional_id_of_bytes("after", &wanted.after)?;
+    let limit = limit(wanted.limit);
+    let listing = read(shard, move |rows| {
+        if rooms.is_empty() {
+            return read::unread_all(rows, principal.person, after, limit).map(Ok);
+        }
+        let items = read::unread(rows, principal.person, &rooms)?;
+        Ok(Ok(Listing { items, more: false }))
+    })
+    .await?;
+    Ok(wire::UnreadPage { unread: listing.items.into_iter().map(views::unread).collect(), more: listing.more })
+}

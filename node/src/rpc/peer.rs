@@ -1,0 +1,169 @@
+//! `PeerService`.
+
+use std::{pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use hansard_domain::{ShardId, meta::MetaCommand};
+use hansard_proto::{
+    cluster::v1::{self as wire, adjust_shard_request::Change, peer_service_server::PeerService},
+    reason, status,
+};
+use hansard_runtime::net::Role;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+use super::handshake;
+use crate::{
+    raft::{NodeInfo, service},
+    shard::{MembershipError, ProposeError},
+    state::Node,
+};
+
+/// See the module.
+pub(crate) struct Peer(pub(crate) Arc<Node>);
+
+type Answers = Pin<Box<dyn Stream<Item = Result<wire::ConsensusResponse, Status>> + Send>>;
+
+impl Peer {
+    fn admit<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        Ok(handshake::role(request.extensions(), Role::Node)?)
+    }
+}
+
+#[tonic::async_trait]
+impl PeerService for Peer {
+    type ConsensusStream = Answers;
+
+    async fn greet(&self, request: Request<wire::GreetRequest>) -> Result<Response<wire::GreetResponse>, Status> {
+        self.admit(&request)?;
+        let node = &self.0;
+        if let Some(asker) = request.into_inner().node {
+            let id = asker.id;
+            node.known.note(asker.into());
+            node.known.heard(id);
+        }
+        let mut known = node.known.all();
+        known.retain(|other| other.id != node.local.id);
+        known.push(node.local.clone());
+        Ok(Response::new(wire::GreetResponse {
+            node: Some(node.local.clone().into()),
+            cluster: node.greeted_cluster(),
+            protocol: super::PROTOCOL,
+            bootstrap_expect: node.config.bootstrap_expect,
+            known: known.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn consensus(
+        &self,
+        request: Request<Streaming<wire::ConsensusRequest>>,
+    ) -> Result<Response<Answers>, Status> {
+        self.admit(&request)?;
+        handshake::stream(request.metadata(), &self.0.binding, self.0.local.id)?;
+        let answers = service::consensus(self.0.host.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn install_snapshot(
+        &self,
+        request: Request<Streaming<wire::InstallSnapshotRequest>>,
+    ) -> Result<Response<wire::InstallSnapshotResponse>, Status> {
+        self.admit(&request)?;
+        handshake::stream(request.metadata(), &self.0.binding, self.0.local.id)?;
+        let installed = service::install_snapshot(self.0.host.clone(), request.into_inner()).await?;
+        Ok(Response::new(installed))
+    }
+
+    async fn host_shard(
+        &self,
+        request: Request<wire::HostShardRequest>,
+    ) -> Result<Response<wire::HostShardResponse>, Status> {
+        self.admit(&request)?;
+        let request = request.into_inner();
+        let shard = shard_id(&request.shard)?;
+        let node = &self.0;
+        if shard == ShardId::META && !node.is_founded() {
+            let cluster = hansard_domain::ClusterId::from_slice(&request.cluster);
+            node.binding.offer(cluster.map_err(|_| Status::invalid_argument("cluster must have 16 bytes"))?)?;
+            node.start_meta().await.map_err(Status::unavailable)?;
+            return Ok(Response::new(wire::HostShardResponse {}));
+        }
+        node.binding.admit(&request.cluster)?;
+        node.hosting.ask(shard);
+        if shard == ShardId::META {
+            node.start_meta().await.map_err(Status::unavailable)?;
+        } else {
+            node.host.start(shard).await.map_err(|error| Status::unavailable(error.to_string()))?;
+        }
+        Ok(Response::new(wire::HostShardResponse {}))
+    }
+
+    async fn propose_meta(
+        &self,
+        request: Request<wire::ProposeMetaRequest>,
+    ) -> Result<Response<wire::ProposeMetaResponse>, Status> {
+        self.admit(&request)?;
+        let request = request.into_inner();
+        self.0.binding.admit(&request.cluster)?;
+        let mut command = MetaCommand::decode(&request.command).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let nothing = |leader: Option<u64>| wire::ProposeMetaResponse { leader: leader.unwrap_or(0), outcome: Bytes::new() };
+        let Some(meta) = self.0.host.meta() else { return Ok(Response::new(nothing(None))) };
+        command.stamp_us = self.0.seams.clock.now_us();
+        match meta.propose(command).await {
+            Ok(outcome) => Ok(Response::new(wire::ProposeMetaResponse {
+                leader: self.0.local.id,
+                outcome: Bytes::from(outcome.encode()),
+            })),
+            Err(ProposeError::NotLeader { leader }) => Ok(Response::new(nothing(leader))),
+            Err(error) => Err(status::to_tonic(&status::unknown_outcome(error.to_string()))),
+        }
+    }
+
+    async fn adjust_shard(
+        &self,
+        request: Request<wire::AdjustShardRequest>,
+    ) -> Result<Response<wire::AdjustShardResponse>, Status> {
+        self.admit(&request)?;
+        let request = request.into_inner();
+        self.0.binding.admit(&request.cluster)?;
+        let shard = shard_id(&request.shard)?;
+        let change = request.change.ok_or_else(|| Status::invalid_argument("no change is asked for"))?;
+        let elsewhere = adjust(&self.0, shard, change).await?;
+        Ok(Response::new(wire::AdjustShardResponse { done: elsewhere.is_none(), leader: elsewhere.unwrap_or(0) }))
+    }
+}
+
+/// Changes a shard that this node leads. `Some(leader)`: it does not, and that one may (0: nobody known).
+pub(crate) async fn adjust(node: &Arc<Node>, shard: ShardId, change: Change) -> Result<Option<u64>, Status> {
+    let Some(replica) = node.host.replica(shard) else { return Ok(Some(0)) };
+    let now = replica.leadership().borrow().clone();
+    if let Change::Leader(to) = &change
+        && now.leader == Some(*to)
+    {
+        return Ok(None);
+    }
+    if !now.serving {
+        return Ok(Some(now.leader.filter(|leader| *leader != node.local.id).unwrap_or(0)));
+    }
+    let done = match change {
+        Change::Leader(to) => replica.transfer_leader(to).await,
+        Change::Voters(voters) => replica.change_membership(voters.nodes.into_iter().map(NodeInfo::from).collect()).await,
+    };
+    match done {
+        Ok(()) => Ok(None),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+fn failed(error: &MembershipError) -> Status {
+    status::to_tonic(&status::retryable(
+        Code::Unavailable,
+        reason::OUTCOME_UNKNOWN,
+        error.to_string(),
+        status::DEFAULT_RETRY,
+    ))
+}
+
+fn shard_id(wire: &[u8]) -> Result<ShardId, Status> {
+    ShardId::from_slice(wire).map_err(|_| Status::invalid_argument("a shard's id has 16 bytes"))
+}

@@ -1,0 +1,66 @@
+//! This node's view of the cluster.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hansard_domain::{
+    ShardId,
+    meta::{MetaView, ShardPlace},
+};
+use hansard_proto::{cluster::v1 as wire, convert::bytes};
+
+use crate::{
+    meta::info_of,
+    state::Node,
+};
+
+/// See the module.
+pub(super) fn status(node: &Arc<Node>, view: &MetaView) -> wire::Status {
+    let nodes = view.nodes.values().map(|row| wire::NodeStatus {
+        node: Some(info_of(row).into()),
+        state: row.state as u32,
+        reachable: node.reachable(row.info.id),
+    });
+    wire::Status {
+        cluster: node.binding.to_wire(),
+        nodes: nodes.collect(),
+        shards: view.places().map(|place| shard(node, name_of(view, place.shard), place)).collect(),
+    }
+}
+
+/// "meta", or the shard's ordinal.
+pub(super) fn name_of(view: &MetaView, shard: ShardId) -> String {
+    let ordinal = view.shards.iter().position(|place| place.shard == shard);
+    ordinal.map_or_else(|| "meta".to_owned(), |ordinal| ordinal.to_string())
+}
+
+fn shard(node: &Arc<Node>, name: String, place: &ShardPlace) -> wire::ShardStatus {
+    let id = place.shard;
+    let known = node.directory.leader(id).unwrap_or_default();
+    let mut status = wire::ShardStatus {
+        shard: bytes(id),
+        name,
+        voters: place.voters.clone(),
+        learners: Vec::new(),
+        leader: known.1,
+        term: known.0,
+        epoch: place.epoch,
+        hosted: false,
+        applied_index: 0,
+        record_size: 0,
+        record_root: Bytes::new(),
+    };
+    if let Some(replica) = node.host.replica(id) {
+        let now = replica.status();
+        status.hosted = true;
+        if id == ShardId::META {
+            status.voters = now.voters.iter().map(|voter| voter.id).collect();
+        }
+        status.learners = now.learners.iter().map(|learner| learner.id).collect();
+        status.term = now.leadership.term;
+        status.applied_index = now.applied_index;
+        status.record_size = now.record.size;
+        status.record_root = Bytes::copy_from_slice(&now.record.root);
+    }
+    status
+}

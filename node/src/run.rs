@@ -1,0 +1,211 @@
+//! Starting and stopping a node.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use hansard_runtime::{
+    DrainTrigger, Health, Metrics,
+    drain::drain,
+    health::HealthListener,
+    net::{Listener, Tls},
+    serve_health,
+};
+use hansard_storage::{FreshIdentity, Options, RocksOptions, Store};
+use tokio::task::JoinHandle;
+
+use crate::{
+    config::{NodeConfig, Seams},
+    error::RunError,
+    fanout::Fanout,
+    links::{DirectoryHub, Links},
+    meta::{self, Binding, Calls, Hosting, Known},
+    metrics::{self, NodeMetrics},
+    raft::{Dial, NodeInfo, Peers, Tuning, handshake::Handshake},
+    serve::serve,
+    shard::{HostSeams, ShardHost},
+    state::Node,
+};
+
+/// How long the listener may take to end its streams after everything else has stopped.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A running node.
+pub struct NodeHandle {
+    /// The node's id.
+    pub id: u64,
+    /// Where it listens for nodes and routers, with the real port.
+    pub addr: String,
+    /// Where it listens for probes and scrapes, with the real port.
+    pub metrics_addr: String,
+    node: Arc<Node>,
+    tasks: Vec<JoinHandle<()>>,
+    server: JoinHandle<()>,
+    serving: DrainTrigger,
+    probes: HealthListener,
+    probing: DrainTrigger,
+}
+
+impl NodeHandle {
+    /// Drains and stops: no longer ready, hands its leaderships over, flushes, closes.
+    pub async fn shutdown(mut self) {
+        tracing::info!(node = self.id, "draining");
+        self.node.draining.store(true, Ordering::SeqCst);
+        self.node.health.set_draining();
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        self.node.host.shutdown().await;
+        self.serving.start();
+        for link in self.node.links.all() {
+            link.outbox.close();
+        }
+        self.node.peers.close();
+        if tokio::time::timeout(LINGER, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+        let store = self.node.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        if let Ok(Err(error)) = closed {
+            tracing::error!(%error, "the store did not close cleanly; the next start replays its log");
+        }
+        self.probing.start();
+        self.probes.closed().await;
+        tracing::info!(node = self.id, "stopped");
+    }
+
+    /// Stops at once, as a crash would: nothing is handed over. What is on the disk stays as it is.
+    pub async fn kill(mut self) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+        self.server.abort();
+        self.node.peers.close();
+        self.node.host.kill().await;
+        for link in self.node.links.all() {
+            link.outbox.abandon();
+        }
+    }
+
+    /// Whether the node has caught up and serves.
+    pub fn ready(&self) -> bool {
+        self.node.health.ready()
+    }
+}
+
+/// Starts a node: opens its directory, listens, goes on with its shards, or founds or joins a cluster in the background.
+///
+/// # Errors
+/// [`RunError`] says what to do.
+pub async fn run(config: NodeConfig, seams: Seams) -> Result<NodeHandle, RunError> {
+    config.check()?;
+    let tls = config.tls.as_ref().map(Tls::load).transpose()?;
+    let store = open(&config, &seams).await?;
+    let listener = listen(&seams, &config.listen).await?;
+    let addr = listener.local_addr();
+    let metrics = Metrics::new();
+    let node = assemble(config, seams, store, tls.clone(), &addr, &metrics);
+    metrics::register_state(&metrics, &node);
+    let (probing, probe_drain) = drain();
+    let probes = serve_health(
+        &*node.seams.transport,
+        &node.config.metrics_listen,
+        node.health.clone(),
+        metrics,
+        probe_drain,
+    )
+    .await
+    .map_err(|source| RunError::Listen { address: node.config.metrics_listen.clone(), source })?;
+    let metrics_addr = probes.address.clone();
+    node.host.start_stored().await.map_err(|error| RunError::Host(error.to_string()))?;
+    node.health.set_started();
+    let (serving, serve_drain) = drain();
+    let server = serve(&node, listener, tls, serve_drain);
+    tracing::info!(node = node.local.id, name = node.local.name, site = node.local.site, addr, "node started");
+    Ok(NodeHandle {
+        id: node.local.id,
+        addr,
+        metrics_addr,
+        tasks: meta::spawn(&node),
+        node,
+        server,
+        serving,
+        probes,
+        probing,
+    })
+}
+
+async fn open(config: &NodeConfig, seams: &Seams) -> Result<Store, RunError> {
+    let mut fresh = FreshIdentity { store: [0; 16], node: 0 };
+    seams.entropy.fill(&mut fresh.store);
+    while fresh.node == 0 {
+        let mut id = [0; 8];
+        seams.entropy.fill(&mut id);
+        fresh.node = u64::from_be_bytes(id);
+    }
+    let open = seams.open.clone();
+    let options = Options::new(&config.data, fresh);
+    let opened = tokio::task::spawn_blocking(move || match open {
+        Some(open) => open(options),
+        None => Store::open_real(options, RocksOptions::default()),
+    });
+    Ok(opened.await.expect("opening a store does not panic")?)
+}
+
+async fn listen(seams: &Seams, address: &str) -> Result<Box<dyn Listener>, RunError> {
+    let listened = seams.transport.listen(address).await;
+    listened.map_err(|source| RunError::Listen { address: address.to_owned(), source })
+}
+
+fn assemble(
+    config: NodeConfig,
+    seams: Seams,
+    store: Store,
+    tls: Option<Arc<Tls>>,
+    addr: &str,
+    metrics: &Metrics,
+) -> Arc<Node> {
+    let local = NodeInfo {
+        id: store.identity().node,
+        name: config.name.clone(),
+        site: config.site.clone(),
+        address: config.advertise.clone().unwrap_or_else(|| addr.to_owned()),
+    };
+    let handshake = Handshake::default();
+    let dial = Dial { transport: seams.transport.clone(), tls: tls.clone(), handshake: handshake.clone() };
+    let peers = Peers::new(local.clone(), dial);
+    let fanout = Arc::new(Fanout::default());
+    let tuning = Tuning::from_millis(config.heartbeat.as_millis() as u64, config.election.as_millis() as u64);
+    let host = ShardHost::new(HostSeams {
+        local: local.clone(),
+        store: store.clone(),
+        peers: peers.clone(),
+        clock: seams.clock.clone(),
+        entropy: seams.entropy.clone(),
+        sink: fanout.clone(),
+        tuning,
+    });
+    let links = Arc::new(Links::default());
+    Arc::new(Node {
+        calls: Calls::new(seams.transport.clone(), tls),
+        binding: Binding::new(store.clone(), handshake),
+        known: Known::default(),
+        hosting: Hosting::new(),
+        directory: DirectoryHub::new(links.clone()),
+        metrics: NodeMetrics::register(metrics),
+        health: Health::new(),
+        draining: AtomicBool::new(false),
+        config,
+        seams,
+        local,
+        store,
+        host,
+        peers,
+        fanout,
+        links,
+    })
+}

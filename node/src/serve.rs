@@ -1,0 +1,59 @@
+//! The listener for nodes and routers.
+
+use std::{sync::Arc, time::Duration};
+
+use hansard_proto::cluster::v1::{edge_service_server::EdgeServiceServer, peer_service_server::PeerServiceServer};
+use hansard_runtime::{
+    Drain,
+    net::{Listener, Tls, incoming},
+};
+use tokio::task::JoinHandle;
+use tonic::transport::Server;
+
+use crate::{
+    rpc::{Edge, Peer},
+    state::Node,
+};
+
+/// Largest message either way, bytes: an append or a snapshot chunk of 1 MiB and what wraps them, or a batch of calls.
+const MESSAGE: usize = 4 << 20;
+
+/// How often a silent connection is asked whether it lives, and how long it may take to say so.
+const KEEPALIVE: Duration = Duration::from_secs(2);
+
+/// See [`KEEPALIVE`].
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Streams of one connection: a peer has one for consensus, one for snapshots and a few calls; a router has one.
+const STREAMS: u32 = 64;
+
+/// Window of one stream, bytes: a consensus stream carries what a site link takes, at 240 ms.
+const STREAM_WINDOW: u32 = 4 << 20;
+
+/// Window of a connection, bytes.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// Serves until the drain begins and the streams have ended, or the task is aborted.
+pub(crate) fn serve(node: &Arc<Node>, listener: Box<dyn Listener>, tls: Option<Arc<Tls>>, drain: Drain) -> JoinHandle<()> {
+    let peer = PeerServiceServer::new(Peer(node.clone()))
+        .max_decoding_message_size(MESSAGE)
+        .max_encoding_message_size(MESSAGE);
+    let edge = EdgeServiceServer::new(Edge(node.clone()))
+        .max_decoding_message_size(MESSAGE)
+        .max_encoding_message_size(MESSAGE);
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .tcp_nodelay(true)
+        .add_service(peer)
+        .add_service(edge);
+    tokio::spawn(async move {
+        let served = server.serve_with_incoming_shutdown(incoming(listener, tls), drain.started_owned()).await;
+        if let Err(error) = served {
+            tracing::error!(%error, "the listener for nodes and routers failed");
+        }
+    })
+}

@@ -1,0 +1,114 @@
+//! Nodes that are started, killed and started again.
+
+use std::{sync::Arc, time::Duration};
+
+use hansard_node::{NodeConfig, NodeHandle, RunError, Seams, run};
+use hansard_runtime::{OsEntropy, SystemClock, net::TcpTransport};
+use tempfile::TempDir;
+
+/// Sites in turn.
+const SITES: [&str; 3] = ["boston", "denver", "bangalore"];
+
+/// A cluster's nodes.
+pub struct Cluster {
+    pub configs: Vec<NodeConfig>,
+    pub nodes: Vec<Option<NodeHandle>>,
+    dirs: Vec<TempDir>,
+}
+
+pub fn seams() -> Seams {
+    Seams { transport: Arc::new(TcpTransport), clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), open: None }
+}
+
+/// An address that was free a moment ago.
+pub fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+pub fn config(at: usize, dir: &TempDir, listen: &str, seeds: &[String], expect: u32) -> NodeConfig {
+    NodeConfig {
+        listen: listen.to_owned(),
+        metrics_listen: "127.0.0.1:0".to_owned(),
+        seeds: seeds.to_vec(),
+        bootstrap_expect: expect,
+        shards: 3,
+        heartbeat: Duration::from_millis(150),
+        election: Duration::from_millis(700),
+        ..NodeConfig::new(format!("n{at}"), SITES[at % SITES.len()], dir.path())
+    }
+}
+
+impl Cluster {
+    /// Starts so many nodes, which found a cluster.
+    pub async fn start(count: usize) -> Self {
+        let addresses: Vec<String> = (0..count).map(|_| free_address()).collect();
+        let mut cluster = Self { configs: Vec::new(), nodes: Vec::new(), dirs: Vec::new() };
+        for (at, address) in addresses.iter().enumerate() {
+            let dir = tempfile::tempdir().unwrap();
+            cluster.configs.push(config(at, &dir, address, &addresses, count as u32));
+            cluster.dirs.push(dir);
+            cluster.nodes.push(None);
+        }
+        for at in 0..count {
+            cluster.restart(at).await;
+        }
+        cluster.ready().await;
+        cluster
+    }
+
+    /// Adds a node that knows the seeds and is none of them.
+    pub async fn add(&mut self) -> usize {
+        let at = self.configs.len();
+        let dir = tempfile::tempdir().unwrap();
+        let seeds = self.configs[0].seeds.clone();
+        self.configs.push(config(at, &dir, &free_address(), &seeds, seeds.len() as u32));
+        self.dirs.push(dir);
+        self.nodes.push(None);
+        self.restart(at).await;
+        at
+    }
+
+    pub async fn restart(&mut self, at: usize) {
+        self.nodes[at] = Some(self.try_start(at).await.unwrap());
+    }
+
+    pub async fn try_start(&self, at: usize) -> Result<NodeHandle, RunError> {
+        run(self.configs[at].clone(), seams()).await
+    }
+
+    /// Stops a node as a crash would.
+    pub async fn kill(&mut self, at: usize) {
+        self.nodes[at].take().unwrap().kill().await;
+    }
+
+    /// Waits until all running nodes are ready.
+    pub async fn ready(&self) {
+        eventually("all nodes are ready", || self.nodes.iter().flatten().all(NodeHandle::ready)).await;
+    }
+
+    pub fn id(&self, at: usize) -> u64 {
+        self.nodes[at].as_ref().unwrap().id
+    }
+
+    pub fn address(&self, at: usize) -> String {
+        self.configs[at].listen.clone()
+    }
+
+    pub async fn shutdown(mut self) {
+        let running: Vec<NodeHandle> = self.nodes.iter_mut().filter_map(Option::take).collect();
+        let stopping = running.into_iter().map(NodeHandle::shutdown);
+        futures_util::future::join_all(stopping).await;
+    }
+}
+
+/// Waits for what must come, for as long as a very slow machine may need.
+pub async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..1_200 {
+        if done() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("in a minute it has not come to pass that {what}");
+}
