@@ -1,0 +1,42 @@
+# `make up` runs Hansard, `make test` tests it. Both need a Rust toolchain and nothing else: what else is missing is installed.
+#
+#   make ROCKSDB=bundled up     builds RocksDB from source, where the distribution has none
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export ROCKSDB ?= system
+ENV := source scripts/env.sh
+
+.PHONY: help deps deps-test build up test lint gen fmt env
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+deps: ## Install the system packages that the build needs and that are missing
+	@scripts/deps.sh build
+
+deps-test: ## Install what the tests need beyond that
+	@scripts/deps.sh build test
+
+build: deps ## Build the one binary, hansard
+	@$(ENV) && cargo build --release --locked -p hansard-cli
+
+up: build ## Build, and run a cluster of 3 nodes and 2 routers under ./data until Ctrl-C
+	@$(ENV) && exec "$${CARGO_TARGET_DIR:-target}/release/hansard" dev --data ./data
+
+test: deps-test ## Test everything; the last line is the sum
+	@$(ENV) && scripts/test.sh
+
+lint: deps ## Formatting and clippy, over what was compiled already
+	@$(ENV) && scripts/lint.sh
+
+gen: deps ## Generate the code of the .proto files anew
+	@$(ENV) && HANSARD_GEN=1 cargo test --release --locked -p hansard-proto --test generated
+
+fmt: ## Format
+	@cargo fmt --all
+
+env: ## Print the settings for plain cargo in a shell of your own: eval "$(make -s env)"
+	@$(ENV) && scripts/print-env.sh

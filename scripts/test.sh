@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Tests everything, goes on after a failure, and ends with the sum: "N passed, N failed". Expects scripts/env.sh.
+set -uo pipefail
+
+transcript=$(mktemp)
+trap 'rm -f "$transcript"' EXIT
+
+step() { # name, command
+    local name=$1
+    shift
+    echo "== $name"
+    if "$@" 2>&1; then
+        echo "step result: ok ($name)"
+    else
+        echo "step result: FAILED ($name)"
+    fi | tee -a "$transcript"
+}
+
+step "sum of results" scripts/sum_test.sh
+step "protos" proto/lint.sh
+step "manifests" deploy/k8s/validate.sh
+step "lint" scripts/lint.sh
+
+echo "== tests"
+failed_runs=0
+cargo test --release --locked --workspace --no-fail-fast 2>&1 | tee -a "$transcript" || failed_runs=1
+awk -v failed_runs="$failed_runs" -f scripts/sum.awk "$transcript"
