@@ -12,7 +12,7 @@ use hansard_proto::{
 use prost::{Message, Name};
 use prost_types::Timestamp;
 use tokio::{
-    sync::{broadcast, oneshot},
+    sync::{Semaphore, broadcast, oneshot},
     time::{Instant, timeout_at},
 };
 
@@ -125,7 +125,7 @@ impl Client {
     ) -> Result<Receipt, ClientError> {
         let send = Send { request_id: id.to_string(), room: room.to_owned(), text: text.into() };
         let frame = connect_request::Frame::Send(send);
-        let (answer, attempts) = self.settle(deadline, |core| core.submit(id, frame)).await?;
+        let (answer, attempts) = self.settle(&self.core().sends, deadline, |core| core.submit(id, frame)).await?;
         match answer {
             Answer::Ack(ack) => Ok(Receipt { request_id: id, room: ack.room, seq: ack.seq, time: ack.time, attempts }),
             Answer::Reply(_) => Err(ClientError::Protocol("a send was answered by a reply".into())),
@@ -148,7 +148,7 @@ impl Client {
         let (method, body) = (method.to_owned(), Some(any::pack(request)));
         let frame = |id| connect_request::Frame::Call(Call { id, method, body });
         let request_id = request_id.map(str::to_owned);
-        match self.settle(deadline, |core| core.submit_call(request_id, frame)).await?.0 {
+        match self.settle(&self.core().calls, deadline, |core| core.submit_call(request_id, frame)).await?.0 {
             Answer::Reply(body) => any::unpack(&body).map_err(|error| ClientError::Protocol(error.to_string())),
             Answer::Ack(_) => Err(ClientError::Protocol("a call was answered by an ack".into())),
         }
@@ -157,13 +157,14 @@ impl Client {
     /// Waits for a place among the requests under way, makes the request, and waits for its outcome.
     async fn settle(
         &self,
+        slots: &Semaphore,
         deadline: Instant,
         submit: impl FnOnce(&Core) -> Result<(Key, oneshot::Receiver<Outcome>), ClientError>,
     ) -> Outcome {
         let core = self.core();
-        let _slot = match core.slots.try_acquire() {
+        let _slot = match slots.try_acquire() {
             Ok(slot) => slot,
-            Err(_) => match timeout_at(deadline, core.slots.acquire()).await {
+            Err(_) => match timeout_at(deadline, slots.acquire()).await {
                 Ok(Ok(slot)) => slot,
                 Ok(Err(_)) => return Err(core.ended().unwrap_or(ClientError::Closed)),
                 Err(_) => return Err(too_many()),

@@ -44,8 +44,10 @@ pub struct Config {
     pub connect_deadline: Duration,
     /// How long a request is repeated while its outcome is unknown.
     pub deadline: Duration,
-    /// How many sends and calls may be under way; more wait. Bounds memory here and queues in the router.
-    pub max_in_flight: usize,
+    /// How many sends may be under way; more wait. Routers take 256 a session.
+    pub max_sends: usize,
+    /// How many calls may be under way; more wait. Routers take 64 a session.
+    pub max_calls: usize,
     /// How many items wait in each follow. When they are not taken, the follow alone pauses and resumes later.
     pub follow_buffer: usize,
     /// How many rooms may be followed at once.
@@ -62,7 +64,8 @@ impl Config {
             ca_pem: None,
             connect_deadline: Duration::from_secs(10),
             deadline: Duration::from_secs(30),
-            max_in_flight: 1_024,
+            max_sends: 256,
+            max_calls: 64,
             follow_buffer: 1_024,
             max_follows: 4_096,
         }

@@ -70,8 +70,10 @@ struct State {
 /// See the module.
 pub(crate) struct Core {
     state: Mutex<State>,
-    /// Bounds the requests under way.
-    pub(crate) slots: Semaphore,
+    /// Bounds the sends under way.
+    pub(crate) sends: Semaphore,
+    /// Bounds the calls under way.
+    pub(crate) calls: Semaphore,
     /// Wakes the driver when the client is closed.
     pub(crate) closing: Notify,
     pub(crate) signals: broadcast::Sender<connect_response::Frame>,
@@ -83,7 +85,8 @@ impl Core {
     pub(crate) fn new(config: &Config) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
-            slots: Semaphore::new(config.max_in_flight.max(1)),
+            sends: Semaphore::new(config.max_sends.max(1)),
+            calls: Semaphore::new(config.max_calls.max(1)),
             closing: Notify::new(),
             signals: broadcast::channel(SIGNALS).0,
             max_follows: config.max_follows,
@@ -179,7 +182,8 @@ impl Core {
         }
         state.next_generation();
         drop(state);
-        self.slots.close();
+        self.sends.close();
+        self.calls.close();
         self.closing.notify_one();
     }
 

@@ -45,7 +45,7 @@ struct Pending {
     last: Option<Status>,
 }
 
-/// All requests under way. Bounded by the client's in-flight semaphore.
+/// All requests under way. Bounded by the client's semaphores.
 #[derive(Default)]
 pub(crate) struct Requests {
     pending: HashMap<Key, Pending>,
