@@ -51,3 +51,6 @@ pub use rows::{Change, MemRows, Rows, Table};
 pub use sealed::{Commitment, Salt, Sealed};
 pub use shard::{Applied, Shard};
 pub use wire::CodecError;
+
+#[cfg(test)]
+mod testkit;

@@ -23,3 +23,37 @@ pub(super) fn change<R: Rows>(stage: &mut Stage<'_, R>, room: RoomId, target: u6
     stage.put(Table::Event, &keys::event(room, target), Some(row.encode()));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Action;
+    use crate::content::Content;
+    use crate::refusal::Refusal;
+    use crate::room::Role;
+    use crate::testkit::{ANN, BOB, ROOM, World};
+
+    #[test]
+    fn the_old_text_stays_and_points_to_the_new_one() {
+        let mut world = World::with_bob(Role::Member);
+        assert_eq!(world.say(BOB, "tpyo"), Ok(3));
+        let edit = Action::EditMessage { room: ROOM, target: 3 };
+        assert_eq!(world.run(BOB, edit, &Content::text("typo")), Ok(4));
+        assert_eq!(world.text(ANN, 3).as_deref(), Some("tpyo"));
+        assert_eq!(world.text(ANN, 4).as_deref(), Some("typo"));
+        assert_eq!((world.entry(ANN, 3).changed_by, world.entry(ANN, 4).target), (4, Some(3)));
+        world.reload();
+    }
+
+    #[test]
+    fn only_authors_edit_and_only_messages() {
+        let mut world = World::with_bob(Role::Member);
+        assert_eq!(world.say(BOB, "mine"), Ok(3));
+        let mut edit = |actor, target| world.run(actor, Action::EditMessage { room: ROOM, target }, &Content::text("x"));
+        assert_eq!(edit(ANN, 3), Err(Refusal::NotAllowed));
+        for target in [0, 1, 2, 99] {
+            assert_eq!(edit(BOB, target), Err(Refusal::TargetUnknown), "{target}");
+        }
+        assert_eq!(edit(BOB, 3), Ok(4));
+        assert_eq!(edit(BOB, 4), Err(Refusal::TargetUnknown), "an edit is no message");
+    }
+}

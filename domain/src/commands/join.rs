@@ -32,3 +32,49 @@ pub(super) fn admit<R: Rows>(stage: &mut Stage<'_, R>, id: RoomId, person: Perso
     }
     list(stage, person, id, true);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Action;
+    use crate::refusal::Refusal;
+    use crate::room::{Role, Visibility};
+    use crate::testkit::{ANN, BOB, ROOM, World};
+
+    const JOIN: Action = Action::Join { room: ROOM };
+
+    #[test]
+    fn public_rooms_are_entered_with_all_their_history() {
+        let mut world = World::with_room(Visibility::Public);
+        assert_eq!(world.say(ANN, "before"), Ok(2));
+        assert_eq!(world.page(BOB, 0), Err(Refusal::NotMember));
+        assert_eq!(world.act(BOB, JOIN), Ok(3));
+        assert_eq!(world.seqs(BOB), [1, 2, 3]);
+        assert_eq!(world.act(BOB, JOIN), Err(Refusal::AlreadyMember));
+    }
+
+    #[test]
+    fn private_rooms_are_not_even_known() {
+        let mut world = World::with_room(Visibility::Private);
+        assert_eq!(world.act(BOB, JOIN), Err(Refusal::RoomUnknown));
+    }
+
+    #[test]
+    fn who_was_removed_waits_for_an_owner() {
+        let mut world = World::with_room(Visibility::Public);
+        assert_eq!(world.act(BOB, JOIN), Ok(2));
+        assert_eq!(world.act(ANN, Action::Remove { room: ROOM, person: BOB }), Ok(3));
+        assert_eq!(world.act(BOB, JOIN), Err(Refusal::Removed));
+        assert_eq!(world.act(ANN, Action::Invite { room: ROOM, person: BOB, role: Role::Member }), Ok(4));
+        assert_eq!(world.act(BOB, Action::Leave { room: ROOM }), Ok(5));
+        assert_eq!(world.act(BOB, JOIN), Ok(6));
+    }
+
+    #[test]
+    fn guests_stay_guests() {
+        let mut world = World::with_room(Visibility::Public);
+        assert_eq!(world.act(ANN, Action::Invite { room: ROOM, person: BOB, role: Role::Guest }), Ok(2));
+        assert_eq!(world.act(BOB, Action::Leave { room: ROOM }), Ok(3));
+        assert_eq!(world.act(BOB, JOIN), Ok(4));
+        assert_eq!(world.entry(ANN, 4).role, Some(Role::Guest));
+    }
+}

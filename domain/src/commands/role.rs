@@ -17,3 +17,33 @@ pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, id
     room.owners -= u64::from(was == Role::Owner);
     done
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Action;
+    use crate::ids::PersonId;
+    use crate::refusal::Refusal;
+    use crate::room::Role;
+    use crate::testkit::{ANN, BOB, CID, ROOM, World};
+
+    fn set(person: PersonId, role: Role) -> Action {
+        Action::SetRole { room: ROOM, person, role }
+    }
+
+    #[test]
+    fn a_room_keeps_an_owner() {
+        let mut world = World::with_bob(Role::Member);
+        assert_eq!(world.act(ANN, set(ANN, Role::Member)), Err(Refusal::LastOwner));
+        assert_eq!(world.act(ANN, set(BOB, Role::Owner)), Ok(3));
+        assert_eq!(world.act(ANN, set(ANN, Role::Member)), Ok(4));
+        assert_eq!(world.act(BOB, set(BOB, Role::Guest)), Err(Refusal::LastOwner));
+        assert_eq!(world.act(BOB, set(BOB, Role::Owner)), Ok(5), "a change that changes nothing");
+    }
+
+    #[test]
+    fn only_owners_set_roles_of_members() {
+        let mut world = World::with_bob(Role::Member);
+        assert_eq!(world.act(BOB, set(BOB, Role::Owner)), Err(Refusal::NotAllowed));
+        assert_eq!(world.act(ANN, set(CID, Role::Owner)), Err(Refusal::PersonNotMember));
+    }
+}
