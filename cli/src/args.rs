@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use hansard_loadtest::LoadCommand;
 
 use crate::client::ClientCommand;
 use crate::dev::DevArgs;
@@ -39,6 +40,9 @@ pub(crate) enum Command {
     Token(TokenCommand),
     #[command(flatten)]
     Client(ClientCommand),
+    /// Load a cluster, and count in the same run whether everything arrived once and in order.
+    #[command(subcommand)]
+    Load(LoadCommand),
     /// Print a completion script for a shell, such as: hansard completions bash > ~/.local/share/bash-completion/completions/hansard
     Completions {
         /// The shell.

@@ -40,6 +40,8 @@ pub(crate) enum Exit {
     NotFound = 6,
     /// No router answers.
     Unreachable = 7,
+    /// A load test broke a promise or a threshold.
+    Threshold = 99,
 }
 
 impl Exit {

@@ -5,6 +5,7 @@ mod client;
 mod connect;
 mod dev;
 mod exit;
+mod load;
 mod serve;
 mod token;
 
@@ -38,6 +39,7 @@ fn run(command: Command) -> Result<Exit> {
         Command::Dev(args) => runtime(dev::run(args)),
         Command::Token(command) => runtime(token::run(command)),
         Command::Client(command) => runtime(client::run(command)),
+        Command::Load(command) => load::run(command),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

@@ -18,8 +18,8 @@ use crate::{
     addresses::Addresses,
     backoff::Backoff,
     core::{Control, Core},
-    dice,
     dial::{DialError, Session, dial},
+    dice,
 };
 
 /// How often to ping when the server does not say.
@@ -65,7 +65,15 @@ impl Driver {
         last_error: Arc<std::sync::Mutex<String>>,
     ) -> Self {
         let addresses = Addresses::new(&config.routers);
-        Self { core, config, addresses, backoff: Backoff::default(), rejected_tokens: 0, connected: Some(connected), last_error }
+        Self {
+            core,
+            config,
+            addresses,
+            backoff: Backoff::default(),
+            rejected_tokens: 0,
+            connected: Some(connected),
+            last_error,
+        }
     }
 
     /// Runs until the client is closed or can't go on.
@@ -112,9 +120,13 @@ impl Driver {
         }
     }
 
-    fn unauthenticated(&mut self, status: &hansard_proto::rpc::Status) -> ControlFlow<(), Duration> {
+    fn unauthenticated(
+        &mut self,
+        status: &hansard_proto::rpc::Status,
+    ) -> ControlFlow<(), Duration> {
         self.rejected_tokens += 1;
-        let hopeless = matches!(self.config.token, Token::Fixed(_)) || self.rejected_tokens >= TOKEN_ATTEMPTS;
+        let hopeless =
+            matches!(self.config.token, Token::Fixed(_)) || self.rejected_tokens >= TOKEN_ATTEMPTS;
         if hopeless {
             self.core.end(ClientError::from_status(status, None));
             return ControlFlow::Break(());
@@ -156,25 +168,41 @@ impl Driver {
         if !reconnect.address.is_empty() {
             self.addresses.hint(&reconnect.address);
         }
-        let asked = reconnect.after.and_then(|after| Duration::try_from(after).ok());
-        ControlFlow::Continue(asked.unwrap_or_else(|| self.backoff.next()).min(MAX_HINTED_WAIT))
+        let asked = reconnect
+            .after
+            .and_then(|after| Duration::try_from(after).ok());
+        ControlFlow::Continue(
+            asked
+                .unwrap_or_else(|| self.backoff.next())
+                .min(MAX_HINTED_WAIT),
+        )
     }
 
     fn remember(&self, why: String) {
-        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = why;
+        *self
+            .last_error
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = why;
     }
 }
 
 /// Reads a session to its end; pings, and sends again what is due.
 async fn read(core: &Core, mut session: Session) -> End {
-    let asked = session.welcome.ping_interval.and_then(|interval| Duration::try_from(interval).ok());
-    let interval = asked.unwrap_or(PING).clamp(Duration::from_millis(100), Duration::from_secs(300));
+    let asked = session
+        .welcome
+        .ping_interval
+        .and_then(|interval| Duration::try_from(interval).ok());
+    let interval = asked
+        .unwrap_or(PING)
+        .clamp(Duration::from_millis(100), Duration::from_secs(300));
     let mut heard = Instant::now();
     let mut ping_at = heard + interval;
     let timer = sleep_until(ping_at);
     tokio::pin!(timer);
     loop {
-        let wake_at = core.next_retry().map_or(ping_at, |retry| retry.min(ping_at));
+        let wake_at = core
+            .next_retry()
+            .map_or(ping_at, |retry| retry.min(ping_at));
         if timer.deadline() != wake_at {
             timer.as_mut().reset(wake_at);
         }
@@ -224,13 +252,23 @@ fn take(core: &Core, message: Message) -> ControlFlow<End> {
         Err(status) if status.code() == Code::Unauthenticated => {
             return ControlFlow::Break(End::Unauthenticated(status::from_tonic(&status)));
         }
-        Err(status) => return ControlFlow::Break(End::Lost(format!("{}: {}", status.code(), status.message()))),
+        Err(status) => {
+            return ControlFlow::Break(End::Lost(format!(
+                "{}: {}",
+                status.code(),
+                status.message()
+            )));
+        }
     };
     // A frame that a later version has and we do not know is passed over.
-    let Some(frame) = response.frame else { return ControlFlow::Continue(()) };
+    let Some(frame) = response.frame else {
+        return ControlFlow::Continue(());
+    };
     match core.receive(frame) {
         None => ControlFlow::Continue(()),
         Some(Control::Reconnect(reconnect)) => ControlFlow::Break(End::Moved(reconnect)),
-        Some(Control::Broken(what)) => ControlFlow::Break(End::Lost(format!("protocol error: {what}"))),
+        Some(Control::Broken(what)) => {
+            ControlFlow::Break(End::Lost(format!("protocol error: {what}")))
+        }
     }
 }

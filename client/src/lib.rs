@@ -34,8 +34,8 @@ pub use client::{Client, Receipt, Stats};
 pub use config::{Config, Token, TokenFuture};
 pub use error::{ClientError, Detail};
 pub use follow::{Follow, Item, Start};
-pub use id::RequestId;
 /// The messages that go over the wire.
 pub use hansard_proto::v1;
+pub use id::RequestId;
 /// What generic callers of [`Client::call`] need to name.
 pub use prost::{Message, Name};

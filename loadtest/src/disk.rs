@@ -9,8 +9,11 @@ const IN_MEMORY: [&str; 3] = ["tmpfs", "ramfs", "devtmpfs"];
 
 /// Refuses a directory that is not on a disk.
 pub(crate) fn require_disk(directory: &Path) -> Result<()> {
-    let directory = directory.canonicalize().with_context(|| format!("can't resolve {}", directory.display()))?;
-    let mounts = std::fs::read_to_string("/proc/self/mounts").context("can't read /proc/self/mounts")?;
+    let directory = directory
+        .canonicalize()
+        .with_context(|| format!("can't resolve {}", directory.display()))?;
+    let mounts =
+        std::fs::read_to_string("/proc/self/mounts").context("can't read /proc/self/mounts")?;
     match kind(&mounts, &directory) {
         Some(kind) if IN_MEMORY.contains(&kind) => bail!(
             "{} is on {kind}, which is memory: its figures would mean nothing. Give a directory on a disk with --data",
@@ -25,7 +28,9 @@ fn kind<'a>(mounts: &'a str, directory: &Path) -> Option<&'a str> {
     let mut best: Option<(usize, &str)> = None;
     for line in mounts.lines() {
         let mut fields = line.split(' ').skip(1);
-        let (Some(point), Some(kind)) = (fields.next(), fields.next()) else { continue };
+        let (Some(point), Some(kind)) = (fields.next(), fields.next()) else {
+            continue;
+        };
         let point = point.replace("\\040", " ").replace("\\134", "\\");
         if directory.starts_with(&point) && best.is_none_or(|(length, _)| point.len() >= length) {
             best = Some((point.len(), kind));
@@ -54,8 +59,18 @@ mod tests {
 
     #[test]
     fn refuses_memory() {
-        if Path::new("/dev/shm").is_dir() && kind(&std::fs::read_to_string("/proc/self/mounts").unwrap(), Path::new("/dev/shm")) == Some("tmpfs") {
-            assert!(require_disk(Path::new("/dev/shm")).unwrap_err().to_string().contains("tmpfs"));
+        if Path::new("/dev/shm").is_dir()
+            && kind(
+                &std::fs::read_to_string("/proc/self/mounts").unwrap(),
+                Path::new("/dev/shm"),
+            ) == Some("tmpfs")
+        {
+            assert!(
+                require_disk(Path::new("/dev/shm"))
+                    .unwrap_err()
+                    .to_string()
+                    .contains("tmpfs")
+            );
         }
     }
 }
