@@ -61,6 +61,44 @@ fn every_other_reason_is_named() {
     }
 }
 
+/// Pairs such as `Code::Aborted, reason::IDLE` in the sources below a folder.
+fn codes(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            codes(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            for after in text.split("Code::").skip(1) {
+                let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
+                let code = word(after);
+                if let Some(reason) = after[code.len()..].trim_start_matches([',', ' ', '\n']).strip_prefix("reason::") {
+                    found.push((code, word(reason)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn codes_are_those_that_are_sent() {
+    let page = read("docs/protocol.md");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut sent = vec![];
+    codes(&root.join("router/src"), &mut sent);
+    codes(&root.join("node/src"), &mut sent);
+    assert!(sent.len() > 5, "{sent:?}");
+    let upper = |code: &str| code.chars().filter(char::is_ascii_alphabetic).collect::<String>().to_uppercase();
+    for (code, reason) in sent {
+        if Refusal::ALL.iter().any(|refusal| refusal.reason() == reason) {
+            continue;
+        }
+        let Some(row) = row(&page, &reason) else { continue };
+        let listed = row.split('|').nth(2).unwrap().split('(').next().unwrap();
+        assert_eq!(upper(listed), upper(&code), "{row}");
+    }
+}
+
 #[test]
 fn every_method_is_listed() {
     let page = read("docs/protocol.md");
