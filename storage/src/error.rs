@@ -118,6 +118,14 @@ pub enum SnapshotError {
     /// The snapshot does not end as it should.
     #[error("the snapshot is incomplete or has too much; fetch it again")]
     Incomplete,
+    /// The shard is already past it.
+    #[error("the snapshot ends at {offered}, the shard has applied {applied}: it is not needed")]
+    Old {
+        /// Index of the last applied entry.
+        applied: u64,
+        /// Index of the snapshot.
+        offered: u64,
+    },
     /// Nothing was applied yet, so there is nothing to take a snapshot of.
     #[error("the shard is empty; apply an entry first")]
     Empty,

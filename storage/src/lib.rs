@@ -12,10 +12,13 @@
 //! * a storage error is reported, then ends the process through [`FatalHook`]; nothing is retried.
 
 mod codec;
+#[cfg(test)]
+mod golden;
 mod entry;
 mod error;
 mod identity;
 mod mark;
+mod open;
 mod options;
 mod pressure;
 mod shard;
@@ -34,10 +37,12 @@ pub use entry::{EntryError, LogEntry, MAX_ENTRY_BYTES};
 pub use error::{OpenError, SnapshotError, StoreError};
 pub use identity::Identity;
 pub use mark::{AppliedMark, LogBounds, LogPosition, Vote};
-pub use options::{FatalHook, FreshIdentity, Options, Seams, WriterMode};
+pub use options::{FatalHook, FreshIdentity, OpenEngine, Options, Seams, WriterMode};
 pub use pressure::StorePressure;
 pub use shard::{Durable, ShardLog, ShardStore};
 pub use snapshot::{CHUNK_BYTES, SnapshotReader, SnapshotWriter};
-pub use state::ShardRows;
+pub use state::{RowsView, ShardRows};
+pub use log::Done;
+pub use codec::CodecError;
 pub use stats::{Stats, StatsView};
 pub use store::Store;

@@ -78,6 +78,18 @@ pub trait Disk: Send + Sync + 'static {
     /// The file system failed.
     fn read(&self, name: &str) -> io::Result<Option<Bytes>>;
 
+    /// Bytes of a file, or `None` if there is none.
+    ///
+    /// # Errors
+    /// The file system failed.
+    fn len(&self, name: &str) -> io::Result<Option<u64>> {
+        match self.open(name) {
+            Ok(file) => Ok(Some(file.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Replaces a small file atomically and durably: temporary file, sync, rename, directory sync.
     ///
     /// # Errors

@@ -1,0 +1,161 @@
+//! RocksDB: one column family, no write-ahead log (the node's log is that), bounded memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, DBAccess, DBCompressionType, DBRawIteratorWithThreadMode, FlushOptions, Options,
+    ReadOptions, WriteBatch as RocksBatch, WriteOptions,
+};
+
+use super::pinned::Pinned;
+use super::{Engine, EngineError, View, Visit, WriteBatch, WriteOp};
+
+/// Memory and files of the engine. Memory is bounded by `write_buffer_bytes * write_buffers + block_cache_bytes`
+/// and about 10 KiB per open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RocksOptions {
+    /// Bytes of one memtable.
+    pub write_buffer_bytes: usize,
+    /// Memtables, the ones being flushed included.
+    pub write_buffers: i32,
+    /// Bytes of cached blocks, indexes and filters included.
+    pub block_cache_bytes: usize,
+    /// Open table files.
+    pub max_open_files: i32,
+    /// Bloom filter bits per key.
+    pub bloom_bits: u32,
+    /// Background threads for flushes and compactions.
+    pub background_jobs: i32,
+}
+
+impl Default for RocksOptions {
+    fn default() -> Self {
+        Self {
+            write_buffer_bytes: 64 << 20,
+            write_buffers: 3,
+            block_cache_bytes: 256 << 20,
+            max_open_files: 512,
+            bloom_bits: 10,
+            background_jobs: 2,
+        }
+    }
+}
+
+/// The engine of production.
+pub struct RocksEngine {
+    db: Arc<DB>,
+}
+
+pub(super) fn failed(error: rocksdb::Error) -> EngineError {
+    EngineError(error.into_string())
+}
+
+pub(super) fn bounded(from: &[u8], to: &[u8]) -> ReadOptions {
+    let mut read = ReadOptions::default();
+    read.set_iterate_lower_bound(from);
+    read.set_iterate_upper_bound(to);
+    read
+}
+
+/// A damaged block ends an iteration early; only the status tells, so it is asked at the end.
+pub(super) fn visit_all<D: DBAccess>(
+    mut rows: DBRawIteratorWithThreadMode<'_, D>,
+    reverse: bool,
+    visit: &mut Visit<'_>,
+) -> Result<(), EngineError> {
+    if reverse { rows.seek_to_last() } else { rows.seek_to_first() }
+    while let Some((key, value)) = rows.item() {
+        if !visit(key, value) {
+            break;
+        }
+        if reverse { rows.prev() } else { rows.next() }
+    }
+    rows.status().map_err(failed)
+}
+
+impl RocksEngine {
+    /// Opens or creates the database in `dir`.
+    ///
+    /// # Errors
+    /// RocksDB refused: damage, missing files, no permission, disk full.
+    pub fn open(dir: &Path, options: &RocksOptions) -> Result<Self, EngineError> {
+        let db = DB::open(&engine_options(options)?, dir).map_err(failed)?;
+        Ok(Self { db: Arc::new(db) })
+    }
+}
+
+fn engine_options(from: &RocksOptions) -> Result<Options, EngineError> {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(&Cache::new_lru_cache(from.block_cache_bytes).map_err(failed)?);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_bloom_filter(f64::from(from.bloom_bits), false);
+    table.set_whole_key_filtering(true);
+    table.set_format_version(5);
+    table.set_block_size(8 << 10);
+
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.set_paranoid_checks(true);
+    options.set_block_based_table_factory(&table);
+    // Message texts are sealed or short, and the figures in write-path.md are CPU-bound.
+    options.set_compression_type(DBCompressionType::None);
+    options.set_write_buffer_size(from.write_buffer_bytes);
+    options.set_max_write_buffer_number(from.write_buffers);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_max_bytes_for_level_base(4 * from.write_buffer_bytes as u64);
+    options.set_target_file_size_base(from.write_buffer_bytes as u64);
+    options.set_max_open_files(from.max_open_files);
+    options.set_max_background_jobs(from.background_jobs);
+    options.set_bytes_per_sync(1 << 20);
+    options.set_keep_log_file_num(4);
+    options.set_max_log_file_size(4 << 20);
+    options.set_stats_dump_period_sec(0);
+    Ok(options)
+}
+
+impl View for RocksEngine {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        let value = self.db.get_pinned(key).map_err(failed)?;
+        Ok(value.map(|v| Bytes::copy_from_slice(&v)))
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        if from >= to {
+            return Ok(());
+        }
+        visit_all(self.db.raw_iterator_opt(bounded(from, to)), reverse, visit)
+    }
+}
+
+impl Engine for RocksEngine {
+    fn write(&self, batch: WriteBatch) -> Result<(), EngineError> {
+        let mut out = RocksBatch::default();
+        for op in batch.ops {
+            match op {
+                WriteOp::Put(key, value) => out.put(key, value),
+                WriteOp::Delete(key) => out.delete(key),
+                WriteOp::DeleteRange(from, to) => {
+                    if from < to {
+                        out.delete_range(from, to);
+                    }
+                }
+            }
+        }
+        let mut write = WriteOptions::default();
+        write.disable_wal(true);
+        self.db.write_opt(out, &write).map_err(failed)
+    }
+
+    fn flush(&self) -> Result<(), EngineError> {
+        let mut flush = FlushOptions::default();
+        flush.set_wait(true);
+        self.db.flush_opt(&flush).map_err(failed)
+    }
+
+    fn view(&self) -> Box<dyn View> {
+        Box::new(Pinned::new(Arc::clone(&self.db)))
+    }
+}

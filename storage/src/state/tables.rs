@@ -1,0 +1,273 @@
+//! The tables of all shards on one engine: generations, marks, flushes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use hansard_domain::{Change, ShardId};
+
+use super::directory::{self, Keyspace, Listed, ShardRow};
+use crate::engine::{Engine, EngineError, WriteBatch, WriteOp};
+use crate::error::StoreError;
+use crate::log::Front;
+use crate::mark::{AppliedMark, LogPosition};
+use crate::options::FatalHook;
+use crate::stats::Stats;
+
+/// A shard's rows at this moment.
+pub(crate) struct Current {
+    pub(crate) row: ShardRow,
+    pub(crate) applied: Option<AppliedMark>,
+    pub(crate) gone: bool,
+}
+
+/// One shard's tables.
+pub(crate) struct ShardTables {
+    pub(crate) id: ShardId,
+    /// Read-locked while rows are read, so that a generation is not dropped under a reader.
+    current: RwLock<Current>,
+    durable: Mutex<Option<LogPosition>>,
+    /// Held by commits and by the switch to a new generation.
+    writing: Mutex<()>,
+    pub(crate) installing: AtomicBool,
+}
+
+impl ShardTables {
+    pub(crate) fn current(&self) -> RwLockReadGuard<'_, Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn current_mut(&self) -> RwLockWriteGuard<'_, Current> {
+        self.current.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Up to where a crash keeps the rows.
+    pub(crate) fn durable(&self) -> Option<LogPosition> {
+        *self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, position: Option<LogPosition>) {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if position.map(|(_, index)| index) > durable.map(|(_, index)| index) {
+            *durable = position;
+        }
+    }
+}
+
+/// The tables of the node.
+pub(crate) struct Tables {
+    pub(crate) engine: Arc<dyn Engine>,
+    shards: Mutex<BTreeMap<ShardId, Arc<ShardTables>>>,
+    next_keyspace: Mutex<Keyspace>,
+    /// Held during a flush, so that marks are published in order.
+    flushing: Mutex<()>,
+    /// State bytes written since the last flush.
+    unflushed: AtomicU64,
+    fatal: FatalHook,
+    stats: Arc<Stats>,
+}
+
+impl Tables {
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        next: Keyspace,
+        fatal: FatalHook,
+        stats: Arc<Stats>,
+    ) -> Self {
+        Self {
+            engine,
+            shards: Mutex::default(),
+            next_keyspace: Mutex::new(next),
+            flushing: Mutex::new(()),
+            unflushed: AtomicU64::new(0),
+            fatal,
+            stats,
+        }
+    }
+
+    fn shards(&self) -> MutexGuard<'_, BTreeMap<ShardId, Arc<ShardTables>>> {
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// State bytes written since the last flush.
+    pub(crate) fn unflushed(&self) -> u64 {
+        self.unflushed.load(Ordering::Relaxed)
+    }
+
+    /// Takes over a shard that the directory has. All of it is durable.
+    pub(crate) fn adopt(&self, id: ShardId, listed: Listed) {
+        let durable = listed.mark.as_ref().map(AppliedMark::position);
+        let current = Current { row: listed.row, applied: listed.mark, gone: false };
+        let tables = ShardTables {
+            id,
+            current: RwLock::new(current),
+            durable: Mutex::new(durable),
+            writing: Mutex::new(()),
+            installing: AtomicBool::new(false),
+        };
+        self.shards().insert(id, Arc::new(tables));
+    }
+
+    pub(crate) fn shard(&self, id: ShardId) -> Option<Arc<ShardTables>> {
+        self.shards().get(&id).cloned()
+    }
+
+    /// Makes a shard without rows.
+    pub(crate) fn create(&self, id: ShardId) -> Result<Arc<ShardTables>, StoreError> {
+        let row = ShardRow { keyspace: self.new_keyspace()?, removed: false, installed: None };
+        self.write(vec![WriteOp::Put(directory::shard_key(id), row.encode())])?;
+        self.adopt(id, Listed { row, mark: None, logged: 0 });
+        Ok(self.shard(id).expect("it was just adopted"))
+    }
+
+    pub(crate) fn new_keyspace(&self) -> Result<Keyspace, StoreError> {
+        let mut next = self.next_keyspace.lock().unwrap_or_else(PoisonError::into_inner);
+        let keyspace = *next;
+        *next = keyspace.checked_add(1).expect("four thousand million generations are enough");
+        self.write(vec![WriteOp::Put(directory::next_key(), next.to_be_bytes().to_vec())])?;
+        Ok(keyspace)
+    }
+
+    /// Writes a batch; a failure is fatal.
+    pub(crate) fn write(&self, ops: Vec<WriteOp>) -> Result<(), StoreError> {
+        let bytes: usize = ops.iter().map(op_bytes).sum();
+        self.engine.write(WriteBatch { ops }).map_err(|e| self.failed(e))?;
+        self.unflushed.fetch_add(bytes as u64, Ordering::Relaxed);
+        Stats::add(&self.stats.state_bytes_written, bytes as u64);
+        Ok(())
+    }
+
+    pub(super) fn failed(&self, error: EngineError) -> StoreError {
+        (self.fatal)(&format!("the state engine failed: {error}"));
+        StoreError::Engine(error)
+    }
+
+    /// Writes changes and the mark together.
+    pub(crate) fn commit(
+        &self,
+        shard: &ShardTables,
+        front: &Front,
+        changes: &[Change],
+        mark: AppliedMark,
+    ) -> Result<(), StoreError> {
+        let _one = shard.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let keyspace = {
+            let current = shard.current();
+            if current.gone {
+                return Err(StoreError::ShardGone);
+            }
+            let before = current.applied.as_ref().map(|m| m.index);
+            assert!(before <= Some(mark.index), "applied goes back from {before:?} to {}", mark.index);
+            current.row.keyspace
+        };
+        let mut ops = Vec::with_capacity(changes.len() + 1);
+        for change in changes {
+            let key = directory::row_key(keyspace, change.table as u8, &change.key);
+            ops.push(match &change.value {
+                Some(value) => WriteOp::Put(key, value.clone()),
+                None => WriteOp::Delete(key),
+            });
+        }
+        let row = directory::mark_row(&mark, front.synced().min(mark.index));
+        ops.push(WriteOp::Put(directory::mark_key(shard.id), row));
+        self.write(ops)?;
+        // After the write: a flush that sees the mark covers the rows.
+        shard.current_mut().applied = Some(mark);
+        Ok(())
+    }
+
+    /// Makes everything written so far durable, and says so.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        let _one = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let shards: Vec<_> = self.shards().values().cloned().collect();
+        let marks: Vec<_> = shards.iter().map(|s| s.current().applied.as_ref().map(AppliedMark::position)).collect();
+        let before = self.unflushed();
+        self.engine.flush().map_err(|e| self.failed(e))?;
+        for (position, shard) in marks.into_iter().zip(shards) {
+            shard.publish(position);
+        }
+        self.unflushed.fetch_sub(before, Ordering::Relaxed);
+        Stats::add(&self.stats.flushes, 1);
+        Ok(())
+    }
+
+    /// Puts a new generation in the place of the current one, durably; the old one's keyspace.
+    pub(crate) fn switch(
+        &self,
+        shard: &ShardTables,
+        keyspace: Keyspace,
+        mark: AppliedMark,
+        front: &Front,
+    ) -> Result<Keyspace, StoreError> {
+        let _one = shard.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.flush()?;
+        let position = mark.position();
+        let row = ShardRow { keyspace, removed: false, installed: Some(position) };
+        let old = {
+            let mut current = shard.current_mut();
+            if current.gone {
+                return Err(StoreError::ShardGone);
+            }
+            let logged = front.synced().min(mark.index);
+            self.write(vec![
+                WriteOp::Put(directory::shard_key(shard.id), row.encode()),
+                WriteOp::Put(directory::mark_key(shard.id), directory::mark_row(&mark, logged)),
+            ])?;
+            let old = current.row.keyspace;
+            (current.row, current.applied) = (row, Some(mark));
+            old
+        };
+        self.flush()?;
+        Ok(old)
+    }
+
+    /// Marks a shard as going, durably; its handles fail from here on.
+    pub(crate) fn begin_remove(&self, shard: &ShardTables) -> Result<(), StoreError> {
+        {
+            let mut current = shard.current_mut();
+            current.gone = true;
+            let row = ShardRow { removed: true, ..current.row };
+            self.write(vec![WriteOp::Put(directory::shard_key(shard.id), row.encode())])?;
+        }
+        self.shards().remove(&shard.id);
+        self.flush()
+    }
+
+    /// Drops the rows of a shard that was marked as going and is out of the log.
+    pub(crate) fn finish_remove(&self, id: ShardId, keyspace: Keyspace) -> Result<(), StoreError> {
+        let mut ops = drop_keyspace(keyspace);
+        ops.push(WriteOp::Delete(directory::shard_key(id)));
+        ops.push(WriteOp::Delete(directory::mark_key(id)));
+        self.write(ops)
+    }
+
+    /// Drops keyspaces that no shard uses: what an interrupted install or removal left.
+    pub(crate) fn sweep(&self) -> Result<(), StoreError> {
+        let used: Vec<Keyspace> = self.shards().values().map(|s| s.current().row.keyspace).collect();
+        let next = *self.next_keyspace.lock().unwrap_or_else(PoisonError::into_inner);
+        for keyspace in (1..next).filter(|k| !used.contains(k)) {
+            let mut any = false;
+            let (from, to) = (directory::keyspace_start(keyspace), directory::keyspace_start(keyspace + 1));
+            self.engine.scan(&from, &to, false, &mut |_, _| {
+                any = true;
+                false
+            })?;
+            if any {
+                self.write(drop_keyspace(keyspace))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn op_bytes(op: &WriteOp) -> usize {
+    match op {
+        WriteOp::Put(key, value) => key.len() + value.len(),
+        WriteOp::Delete(key) => key.len(),
+        WriteOp::DeleteRange(from, to) => from.len() + to.len(),
+    }
+}
+
+pub(crate) fn drop_keyspace(keyspace: Keyspace) -> Vec<WriteOp> {
+    vec![WriteOp::DeleteRange(directory::keyspace_start(keyspace), directory::keyspace_start(keyspace + 1))]
+}

@@ -1,0 +1,153 @@
+//! One model suite for both engines: the same operations, the same answers, crashes included.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hansard_storage::{Engine, RocksEngine, RocksOptions, SimEngine, View, WriteBatch, WriteOp};
+use proptest::prelude::*;
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Write(Vec<WriteOp>),
+    Flush,
+    Crash(u64),
+    Scan(Vec<u8>, Vec<u8>, bool, usize),
+    Pin,
+}
+
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(0u8..4, 1..4)
+}
+
+fn op() -> impl Strategy<Value = WriteOp> {
+    prop_oneof![
+        6 => (key(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(k, v)| WriteOp::Put(k, v)),
+        2 => key().prop_map(WriteOp::Delete),
+        1 => (key(), key()).prop_map(|(a, b)| WriteOp::DeleteRange(a, b)),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => prop::collection::vec(op(), 1..6).prop_map(Step::Write),
+        2 => Just(Step::Flush),
+        1 => any::<u64>().prop_map(Step::Crash),
+        3 => (key(), key(), any::<bool>(), 1usize..9).prop_map(|(a, b, r, n)| Step::Scan(a, b, r, n)),
+        1 => Just(Step::Pin),
+    ]
+}
+
+fn apply(model: &mut Model, ops: &[WriteOp]) {
+    for op in ops {
+        match op {
+            WriteOp::Put(key, value) => drop(model.insert(key.clone(), value.clone())),
+            WriteOp::Delete(key) => drop(model.remove(key)),
+            WriteOp::DeleteRange(from, to) => model.retain(|key, _| key < from || key >= to),
+        }
+    }
+}
+
+fn everything(view: &dyn View) -> Model {
+    let mut all = Model::new();
+    view.scan(&[], &[0xff], false, &mut |k, v| all.insert(k.to_vec(), v.to_vec()).is_none()).unwrap();
+    all
+}
+
+fn check_scan(view: &dyn View, model: &Model, from: &[u8], to: &[u8], reverse: bool, limit: usize) {
+    let mut expected: Vec<_> = model.iter().filter(|(k, _)| &k[..] >= from && &k[..] < to).collect();
+    if reverse {
+        expected.reverse();
+    }
+    expected.truncate(limit);
+    let mut got = Vec::new();
+    view.scan(from, to, reverse, &mut |k, v| {
+        got.push((k.to_vec(), v.to_vec()));
+        got.len() < limit
+    })
+    .unwrap();
+    let expected: Vec<_> = expected.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    assert_eq!(got, expected);
+}
+
+/// Runs the steps; `crash` brings the engine back as a crash leaves it.
+fn run(mut engine: Arc<dyn Engine>, steps: Vec<Step>, mut crash: impl FnMut(Arc<dyn Engine>, u64) -> Arc<dyn Engine>) {
+    // Every state since the last flush, that one first: what a crash may leave.
+    let mut history = vec![Model::new()];
+    let mut pins: Vec<(Box<dyn View>, Model)> = Vec::new();
+    for step in steps {
+        let now = history.last().unwrap().clone();
+        match step {
+            Step::Write(ops) => {
+                let mut next = now;
+                apply(&mut next, &ops);
+                engine.write(WriteBatch { ops }).unwrap();
+                history.push(next);
+            }
+            Step::Flush => {
+                engine.flush().unwrap();
+                history = vec![now];
+            }
+            Step::Crash(dice) => {
+                pins.clear();
+                engine = crash(engine, dice);
+                let left = everything(engine.as_ref());
+                assert!(history.contains(&left), "a crash left what was never there, or lost what was flushed");
+                history = vec![left];
+            }
+            Step::Scan(from, to, reverse, limit) => check_scan(engine.as_ref(), &now, &from, &to, reverse, limit),
+            Step::Pin => pins.push((engine.view(), now)),
+        }
+        let now = history.last().unwrap();
+        for key in now.keys().take(3) {
+            assert_eq!(engine.get(key).unwrap().as_deref(), now.get(key).map(|v| &v[..]));
+        }
+        for (view, then) in &pins {
+            assert_eq!(&everything(view.as_ref()), then);
+        }
+    }
+    assert_eq!(&everything(engine.as_ref()), history.last().unwrap());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn simulated(steps in prop::collection::vec(step(), 1..60)) {
+        let engine = SimEngine::new();
+        let handle = std::cell::RefCell::new(engine.clone());
+        run(Arc::new(engine), steps, |_, dice| {
+            let next = handle.borrow().crash(dice);
+            *handle.borrow_mut() = next.clone();
+            Arc::new(next)
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rocksdb(steps in prop::collection::vec(step(), 1..40)) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = RocksOptions { write_buffer_bytes: 1 << 20, block_cache_bytes: 1 << 20, ..RocksOptions::default() };
+        let open = |path: &std::path::Path| Arc::new(RocksEngine::open(path, &options).unwrap());
+        let mut life = 0;
+        run(open(&dir.path().join("0")), steps, |engine, _| {
+            // A copy taken while the engine runs is what a killed process leaves: nothing gets closed or flushed.
+            let from = dir.path().join(life.to_string());
+            life += 1;
+            let to = dir.path().join(life.to_string());
+            std::fs::create_dir(&to).unwrap();
+            for file in std::fs::read_dir(&from).unwrap() {
+                let file = file.unwrap();
+                std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+            drop(engine);
+            open(&to)
+        });
+    }
+}
