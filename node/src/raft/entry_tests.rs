@@ -1,0 +1,66 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::raft::node_info::NodeInfo;
+use crate::raft::types::StoredMembership;
+
+fn node(id: u64, name: &str) -> NodeInfo {
+    NodeInfo { id, name: name.into(), site: "boston".into(), address: "h:1".into() }
+}
+
+fn members() -> Membership {
+    let nodes = BTreeMap::from([(1, node(1, "a")), (2, node(2, "b"))]);
+    Membership::new(vec![BTreeSet::from([1]), BTreeSet::from([1, 2])], nodes).unwrap()
+}
+
+fn golden(name: &str) -> Vec<u8> {
+    let text = match name {
+        "membership" => include_str!("golden/membership_v1.hex"),
+        _ => include_str!("golden/stored_membership_v1.hex"),
+    };
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+#[test]
+fn payloads_have_the_bytes_of_the_golden_files() {
+    assert_eq!(encode_payload(&Payload::Membership(members())), golden("membership"));
+    let stored = StoredMembership::new(Some(log_id(3, 7)), members());
+    assert_eq!(membership::encode_stored(&stored), golden("stored"));
+    assert_eq!(encode_payload(&Payload::Blank)[..], [1, 0]);
+    let mut batch = batch_payload(3);
+    batch.extend_from_slice(b"abc");
+    assert_eq!(encode_payload(&Payload::Normal(Proposal::stored(batch.freeze())))[..], *b"\x01\x01abc");
+}
+
+#[test]
+fn payloads_come_back() {
+    let batch = Payload::Normal(Proposal::stored(Bytes::from_static(b"\x01\x01abc")));
+    for payload in [Payload::Blank, batch, Payload::Membership(members()), Payload::Membership(Membership::default())] {
+        assert_eq!(decode_payload(encode_payload(&payload)).unwrap(), payload);
+    }
+    for stored in [StoredMembership::default(), StoredMembership::new(Some(log_id(3, 7)), members())] {
+        assert_eq!(membership::decode_stored(&membership::encode_stored(&stored)).unwrap(), stored);
+    }
+    assert_eq!(membership::decode_stored(&[]).unwrap(), StoredMembership::default());
+}
+
+#[test]
+fn what_cannot_be_read_is_told_apart() {
+    assert_eq!(decode_payload(Bytes::from_static(&[2, 0])), Err(PayloadError::Version(2)));
+    assert_eq!(decode_payload(Bytes::from_static(&[1, 9])), Err(PayloadError::Kind(9)));
+    assert!(matches!(decode_payload(Bytes::from_static(&[1])), Err(PayloadError::Malformed(_))));
+    let whole = golden("membership");
+    for cut in 2..whole.len() {
+        assert!(decode_payload(Bytes::copy_from_slice(&whole[..cut])).is_err(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn an_entry_keeps_the_frame_it_came_in() {
+    let stored = LogEntry::new(3, 7, &[1, 0]);
+    let mut entry = Entry::from_stored(stored.clone()).unwrap();
+    assert_eq!(entry.to_stored().encoded().as_ptr(), stored.encoded().as_ptr());
+    entry.set_log_id(log_id(4, 7));
+    assert_eq!((entry.to_stored().term, entry.to_stored().index), (4, 7));
+}

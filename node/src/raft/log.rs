@@ -178,7 +178,7 @@ impl RaftLogStorage<Types> for LogStore {
                 entry.to_stored()
             })
             .collect();
-        self.log.append(entries, Box::new(move |result| callback.io_completed(result)));
+        self.log.append(&entries, Box::new(move |result| callback.io_completed(result)));
         Ok(())
     }
 
@@ -187,6 +187,6 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
-        self.log.purge(upto.index).await
+        self.log.purge(super::types::parts(&upto)).await
     }
 }

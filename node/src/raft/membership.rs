@@ -10,7 +10,7 @@ use super::node_info::NodeInfo;
 use super::types::{Membership, StoredMembership, log_id, parts};
 
 /// Appends a membership to `out`.
-pub fn encode(membership: &Membership, out: &mut Vec<u8>) {
+pub(super) fn encode(membership: &Membership, out: &mut Vec<u8>) {
     let configs = membership.get_joint_config();
     out.push(u8::try_from(configs.len()).expect("a joint membership has at most two configurations"));
     for voters in configs {
@@ -31,14 +31,14 @@ pub fn encode(membership: &Membership, out: &mut Vec<u8>) {
 }
 
 /// Reads a membership; nothing may follow it.
-pub fn decode(bytes: &[u8]) -> Result<Membership, PayloadError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Membership, PayloadError> {
     let mut rest = bytes;
     let membership = read(&mut rest)?;
     if rest.is_empty() { Ok(membership) } else { Err(PayloadError::Malformed("bytes after the membership")) }
 }
 
 /// A membership and the entry that set it, as the applied mark keeps them.
-pub fn encode_stored(stored: &StoredMembership) -> Vec<u8> {
+pub(super) fn encode_stored(stored: &StoredMembership) -> Vec<u8> {
     let mut out = Vec::new();
     match stored.log_id() {
         None => out.push(0),
@@ -54,7 +54,7 @@ pub fn encode_stored(stored: &StoredMembership) -> Vec<u8> {
 }
 
 /// Reads what [`encode_stored`] wrote; nothing at all is the empty membership.
-pub fn decode_stored(bytes: &[u8]) -> Result<StoredMembership, PayloadError> {
+pub(super) fn decode_stored(bytes: &[u8]) -> Result<StoredMembership, PayloadError> {
     let mut rest = bytes;
     let set_by = match take(&mut rest, 1) {
         Err(_) => return Ok(StoredMembership::default()),

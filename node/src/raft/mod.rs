@@ -54,3 +54,8 @@ pub use sink::{ApplySink, NoSink};
 pub use state::{StartError, StateMachine};
 pub use tuning::Tuning;
 pub use wire::WireError;
+
+#[cfg(test)]
+pub(crate) mod test_store;
+#[cfg(test)]
+mod tests;

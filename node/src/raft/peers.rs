@@ -126,7 +126,7 @@ impl Peers {
 }
 
 /// One other node.
-pub struct Peer {
+pub(super) struct Peer {
     id: u64,
     node: Mutex<NodeInfo>,
     dial: Dial,

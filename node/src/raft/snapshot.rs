@@ -21,7 +21,7 @@ pub enum SnapshotHandle {
 }
 
 /// The meta of the state at `mark`; of the empty state for none.
-pub fn meta_of(mark: Option<&AppliedMark>) -> io::Result<SnapshotMeta> {
+pub(super) fn meta_of(mark: Option<&AppliedMark>) -> io::Result<SnapshotMeta> {
     let Some(mark) = mark else { return Ok(SnapshotMeta::default()) };
     let last_membership = membership::decode_stored(&mark.membership).map_err(invalid)?;
     Ok(SnapshotMeta { last_log_id: Some(log_id(mark.term, mark.index)), last_membership })

@@ -42,7 +42,7 @@ pub async fn install_snapshot<S: Stores>(
         match next(&mut chunks).await? {
             Some(Chunk::Rows(rows)) => {
                 sum.add(&rows);
-                blocking(|| writer.write(rows)).map_err(|error| Status::data_loss(error.to_string()))?;
+                blocking(|| writer.write(&rows)).map_err(|error| Status::data_loss(error.to_string()))?;
             }
             Some(Chunk::Tail(tail)) => break tail,
             _ => return Err(Status::data_loss("the snapshot ends without its tail")),

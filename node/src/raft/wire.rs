@@ -21,29 +21,29 @@ fn missing(field: &str) -> WireError {
 }
 
 /// To the wire.
-pub fn from_vote(vote: &Vote) -> wire::Vote {
+pub(super) fn from_vote(vote: &Vote) -> wire::Vote {
     wire::Vote { term: vote.leader_id.term, node: vote.leader_id.voted_for, committed: vote.committed }
 }
 
 /// From the wire.
-pub fn to_vote(vote: Option<wire::Vote>) -> Result<Vote, WireError> {
+pub(super) fn to_vote(vote: Option<wire::Vote>) -> Result<Vote, WireError> {
     let vote = vote.ok_or_else(|| missing("vote"))?;
     Ok(if vote.committed { Vote::new_committed(vote.term, vote.node) } else { Vote::new(vote.term, vote.node) })
 }
 
 /// To the wire.
-pub fn from_log_id(id: &LogId) -> wire::LogId {
+pub(super) fn from_log_id(id: &LogId) -> wire::LogId {
     let (term, index) = parts(id);
     wire::LogId { term, index }
 }
 
 /// From the wire.
-pub fn to_log_id(id: wire::LogId) -> LogId {
+pub(super) fn to_log_id(id: wire::LogId) -> LogId {
     log_id(id.term, id.index)
 }
 
 /// To the wire. Entries go as the log's own frames.
-pub fn from_append(request: &AppendEntriesRequest<Types>) -> wire::Append {
+pub(super) fn from_append(request: &AppendEntriesRequest<Types>) -> wire::Append {
     wire::Append {
         vote: Some(from_vote(&request.vote)),
         previous: request.prev_log_id.as_ref().map(from_log_id),
@@ -53,7 +53,7 @@ pub fn from_append(request: &AppendEntriesRequest<Types>) -> wire::Append {
 }
 
 /// From the wire, checksums and sequence checked: a hole must never reach the log.
-pub fn to_append(append: wire::Append) -> Result<AppendEntriesRequest<Types>, WireError> {
+pub(super) fn to_append(append: wire::Append) -> Result<AppendEntriesRequest<Types>, WireError> {
     let previous = append.previous.map(to_log_id);
     let mut entries: Vec<Entry> = Vec::with_capacity(append.entries.len());
     for frame in append.entries {
@@ -75,7 +75,7 @@ pub fn to_append(append: wire::Append) -> Result<AppendEntriesRequest<Types>, Wi
 }
 
 /// To the wire.
-pub fn from_appended(result: &StreamAppendResult<Types>) -> wire::Appended {
+pub(super) fn from_appended(result: &StreamAppendResult<Types>) -> wire::Appended {
     use wire::appended::Outcome;
     let outcome = match result {
         Ok(Some(upto)) => Outcome::Upto(from_log_id(upto)),
@@ -87,7 +87,7 @@ pub fn from_appended(result: &StreamAppendResult<Types>) -> wire::Appended {
 }
 
 /// From the wire, as the answer to an append whose last log id was `sent`.
-pub fn to_appended(answer: wire::Appended, sent: Option<LogId>) -> Result<StreamAppendResult<Types>, WireError> {
+pub(super) fn to_appended(answer: wire::Appended, sent: Option<LogId>) -> Result<StreamAppendResult<Types>, WireError> {
     use wire::appended::Outcome;
     Ok(match answer.outcome.ok_or_else(|| missing("outcome"))? {
         Outcome::Upto(upto) => Ok(Some(to_log_id(upto))),
@@ -98,7 +98,7 @@ pub fn to_appended(answer: wire::Appended, sent: Option<LogId>) -> Result<Stream
 }
 
 /// To the wire.
-pub fn from_vote_request(request: &VoteRequest<Types>) -> wire::RequestVote {
+pub(super) fn from_vote_request(request: &VoteRequest<Types>) -> wire::RequestVote {
     wire::RequestVote {
         vote: Some(from_vote(&request.vote)),
         last: request.last_log_id.as_ref().map(from_log_id),
@@ -107,14 +107,14 @@ pub fn from_vote_request(request: &VoteRequest<Types>) -> wire::RequestVote {
 }
 
 /// From the wire.
-pub fn to_vote_request(request: wire::RequestVote) -> Result<VoteRequest<Types>, WireError> {
+pub(super) fn to_vote_request(request: wire::RequestVote) -> Result<VoteRequest<Types>, WireError> {
     let mut vote = VoteRequest::new(to_vote(request.vote)?, request.last.map(to_log_id));
     vote.leadership_transfer = request.hand_over;
     Ok(vote)
 }
 
 /// To the wire.
-pub fn from_vote_response(response: &VoteResponse<Types>) -> wire::Voted {
+pub(super) fn from_vote_response(response: &VoteResponse<Types>) -> wire::Voted {
     wire::Voted {
         vote: Some(from_vote(&response.vote)),
         granted: response.vote_granted,
@@ -123,12 +123,12 @@ pub fn from_vote_response(response: &VoteResponse<Types>) -> wire::Voted {
 }
 
 /// From the wire.
-pub fn to_vote_response(answer: wire::Voted) -> Result<VoteResponse<Types>, WireError> {
+pub(super) fn to_vote_response(answer: wire::Voted) -> Result<VoteResponse<Types>, WireError> {
     Ok(VoteResponse::new(to_vote(answer.vote)?, answer.last.map(to_log_id), answer.granted))
 }
 
 /// To the wire.
-pub fn from_hand_over(request: &TransferLeaderRequest<Types>) -> wire::HandOver {
+pub(super) fn from_hand_over(request: &TransferLeaderRequest<Types>) -> wire::HandOver {
     wire::HandOver {
         from: Some(from_vote(request.from_leader())),
         to: *request.to_node_id(),
@@ -137,12 +137,12 @@ pub fn from_hand_over(request: &TransferLeaderRequest<Types>) -> wire::HandOver 
 }
 
 /// From the wire.
-pub fn to_hand_over(request: wire::HandOver) -> Result<TransferLeaderRequest<Types>, WireError> {
+pub(super) fn to_hand_over(request: wire::HandOver) -> Result<TransferLeaderRequest<Types>, WireError> {
     Ok(TransferLeaderRequest::new(to_vote(request.from)?, request.to, request.last.map(to_log_id)))
 }
 
 /// To the wire; `own` is the answerer's vote when it accepts.
-pub fn from_handed_over(response: &TransferLeaderResponse<Types>, own: &Vote) -> wire::HandedOver {
+pub(super) fn from_handed_over(response: &TransferLeaderResponse<Types>, own: &Vote) -> wire::HandedOver {
     let vote = match response {
         Err(TransferLeaderError::VoteChanged { actual, .. }) => actual,
         _ => own,
@@ -151,7 +151,7 @@ pub fn from_handed_over(response: &TransferLeaderResponse<Types>, own: &Vote) ->
 }
 
 /// From the wire, as the answer to `asked`.
-pub fn to_handed_over(
+pub(super) fn to_handed_over(
     answer: wire::HandedOver,
     asked: &TransferLeaderRequest<Types>,
 ) -> Result<TransferLeaderResponse<Types>, WireError> {
@@ -167,7 +167,7 @@ pub fn to_handed_over(
 }
 
 /// To the wire.
-pub fn from_membership(stored: &StoredMembership) -> wire::Membership {
+pub(super) fn from_membership(stored: &StoredMembership) -> wire::Membership {
     let members = stored.membership();
     let voters = members.get_joint_config().iter();
     wire::Membership {
@@ -178,7 +178,7 @@ pub fn from_membership(stored: &StoredMembership) -> wire::Membership {
 }
 
 /// From the wire.
-pub fn to_membership(membership: wire::Membership) -> Result<StoredMembership, WireError> {
+pub(super) fn to_membership(membership: wire::Membership) -> Result<StoredMembership, WireError> {
     let log_id = membership.log_id.map(to_log_id);
     let voters = membership.voters.into_iter().map(|set| set.nodes.into_iter().collect()).collect();
     let nodes: std::collections::BTreeMap<u64, NodeInfo> =

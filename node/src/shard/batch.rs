@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::BufMut;
+use hansard_domain::limits::{MAX_BATCH_COMMANDS, MAX_META_COMMANDS};
 use hansard_domain::meta::{MetaBatch, MetaCommand, MetaOutcome};
 use hansard_domain::{Action, Batch, Command, Outcome, PersonId, RequestId, Salt, Sealed};
 use hansard_runtime::{Clock, Entropy};
@@ -18,10 +19,21 @@ pub(super) struct Seams {
     pub(super) entropy: Arc<dyn Entropy>,
 }
 
+impl Seams {
+    /// A salt for each of so many commands.
+    fn salts(&self, commands: usize) -> Vec<Salt> {
+        let mut dice = vec![0; commands * 32];
+        self.entropy.fill(&mut dice);
+        dice.chunks_exact(32).map(|salt| Salt(salt.try_into().expect("chunks of 32"))).collect()
+    }
+}
+
 /// A kind of command that proposals are made of.
 pub(super) trait Item: Send + Sync + Sized + 'static {
     /// What becomes of one.
     type Outcome: Send + Sync + 'static;
+    /// How many fit into one entry.
+    const MAX_COMMANDS: usize;
     /// A bound on the bytes that it takes in an entry.
     fn size(&self) -> usize;
     /// The entry that holds these, in this order.
@@ -55,6 +67,7 @@ const COMMAND_OVERHEAD: usize = 192;
 
 impl Item for Permitted {
     type Outcome = Outcome;
+    const MAX_COMMANDS: usize = MAX_BATCH_COMMANDS;
 
     fn size(&self) -> usize {
         COMMAND_OVERHEAD + self.content.len()
@@ -62,15 +75,14 @@ impl Item for Permitted {
 
     fn entry(items: Vec<Permitted>, seams: &Seams) -> Proposal {
         let stamp_us = seams.clock.now_us();
-        let mut salts = vec![0; items.len() * 32];
-        seams.entropy.fill(&mut salts);
-        let commands = items.into_iter().zip(salts.chunks_exact(32)).map(|(item, salt)| Command {
+        let salts = seams.salts(items.len());
+        let commands = items.into_iter().zip(salts).map(|(item, salt)| Command {
             request: item.request,
             actor: item.actor,
             stamp_us,
             policy: item.policy,
             rule: item.rule,
-            salt: Salt(salt.try_into().expect("chunks of 32")),
+            salt,
             content: Sealed::clear(item.content),
             action: item.action,
         });
@@ -88,13 +100,20 @@ impl Item for Permitted {
 
 impl Item for MetaCommand {
     type Outcome = MetaOutcome;
+    const MAX_COMMANDS: usize = MAX_META_COMMANDS;
 
     fn size(&self) -> usize {
-        self.encoded_len()
+        // Meta's commands are few.
+        self.encode().len()
     }
 
-    fn entry(items: Vec<MetaCommand>, _: &Seams) -> Proposal {
-        let batch = MetaBatch { commands: items };
+    /// Whoever made the command, the leader stamps it.
+    fn entry(items: Vec<MetaCommand>, seams: &Seams) -> Proposal {
+        let stamp_us = seams.clock.now_us();
+        let salts = seams.salts(items.len());
+        let stamped = |(command, salt)| MetaCommand { stamp_us, salt, ..command };
+        let commands = items.into_iter().zip(salts).map(stamped);
+        let batch = MetaBatch { commands: commands.collect() };
         proposal(&batch.encode(), Decoded::Meta(Arc::new(batch)))
     }
 

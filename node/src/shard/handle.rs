@@ -1,12 +1,11 @@
 //! A shard of rooms: asks policy, proposes, and records what was refused.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hansard_domain::{Action, Command, Facts, Outcome, Refusal, RequestId, Salt, Sealed, read};
-use hansard_policy::{Permit, decide};
+use hansard_domain::{Action, Command, Content, Outcome, Refusal, RequestId, RuleId, Salt, Sealed, read};
+use hansard_policy::{POLICY_VERSION, Permit, decide};
 use hansard_storage::{Store, StoreError};
 
 use super::batch::{Permitted, Seams};
@@ -26,7 +25,6 @@ pub struct ShardHandle {
     proposals: Proposals<Permitted>,
     seams: Seams,
     store: Store,
-    policy: Arc<AtomicU64>,
     refusals: Arc<Mutex<Refusals>>,
 }
 
@@ -39,9 +37,9 @@ impl Deref for ShardHandle {
 }
 
 impl ShardHandle {
-    pub(super) fn start(replica: Replica, seams: Seams, store: Store, policy: Arc<AtomicU64>) -> ShardHandle {
+    pub(super) fn start(replica: Replica, seams: Seams, store: Store) -> ShardHandle {
         let proposals = Proposals::start(&replica, seams.clone());
-        let handle = ShardHandle { replica, proposals, seams, store, policy, refusals: Arc::default() };
+        let handle = ShardHandle { replica, proposals, seams, store, refusals: Arc::default() };
         tokio::spawn(handle.clone().sweep());
         handle
     }
@@ -58,9 +56,11 @@ impl ShardHandle {
             ProposeError::Unknown { reason: "rows cannot be read" }
         };
         let rows = self.rows();
+        let Ok(content) = Content::decode(&request.content) else {
+            return self.refuse(&request, Refusal::InvalidContent).await;
+        };
         let facts = read::facts(&rows, request.actor, &request.action).map_err(unreadable)?;
-        let policy = self.policy.load(Ordering::Acquire);
-        match decide(request.actor, &request.action, &facts.facts(), policy) {
+        match decide(request.actor, &request.action, &content, &facts.facts()) {
             Ok(permit) => self.propose(permit, request).await,
             Err(refusal) => {
                 let seen = read::first_answer(&rows, &unstamped(&request)).map_err(unreadable)?;
@@ -77,8 +77,13 @@ impl ShardHandle {
     ///
     /// # Errors
     /// Without an outcome; see [`ProposeError`] for what may be concluded.
+    ///
+    /// # Panics
+    /// If the permit is for another person or action: that would be a hole in the wall.
     pub async fn propose(&self, permit: Permit, request: ProposeRequest) -> Result<Outcome, ProposeError> {
         self.ready()?;
+        let permitted = (permit.actor(), permit.action()) == (request.actor, &request.action);
+        assert!(permitted, "a permit is for one person and one action");
         let item = Permitted::new(request, permit.policy(), permit.rule().number());
         self.proposals.propose(item, self.patience()).await
     }
@@ -98,11 +103,9 @@ impl ShardHandle {
             action: Action::Refused { room, reason: reason.number(), count, first_us, last_us },
             content: bytes::Bytes::new(),
         };
-        let policy = self.policy.load(Ordering::Acquire);
-        let Ok(permit) = decide(person, &request.action, &Facts::default(), policy) else {
-            return Ok(());
-        };
-        self.propose(permit, request).await.map(drop)
+        // Nobody asks for this: the shard keeps its own record, so there is nothing to permit.
+        let item = Permitted::new(request, POLICY_VERSION, RuleId::RefusalsAreRecorded.number());
+        self.proposals.propose(item, self.patience()).await.map(drop)
     }
 
     /// Nothing is taken in by a replica that does not serve, nor when the disk is nearly full.

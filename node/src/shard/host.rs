@@ -1,7 +1,6 @@
 //! All replicas of this node.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hansard_domain::meta::MetaView;
@@ -41,7 +40,6 @@ pub struct HostSeams {
 /// The replicas of this node. One for each process.
 pub struct ShardHost {
     seams: HostSeams,
-    policy: Arc<AtomicU64>,
     shards: Mutex<BTreeMap<ShardId, Hosted>>,
     /// One start or stop at a time: each opens or closes a store.
     changing: tokio::sync::Mutex<()>,
@@ -73,7 +71,6 @@ impl ShardHost {
         seams.tuning.config("check").map_err(|error| HostError::Tuning(error.to_string()))?;
         Ok(Arc::new(ShardHost {
             seams,
-            policy: Arc::default(),
             shards: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(0),
@@ -185,11 +182,6 @@ impl ShardHost {
         self.changed.subscribe()
     }
 
-    /// The policy's version, stamped into commands from now on. Never goes back.
-    pub fn set_policy_version(&self, version: u64) {
-        self.policy.fetch_max(version, Ordering::AcqRel);
-    }
-
     fn hosted(&self, shard: ShardId) -> Option<Hosted> {
         self.shards.lock().expect("no holder panics").get(&shard).cloned()
     }
@@ -233,7 +225,7 @@ impl ShardHost {
         Ok(if shard == ShardId::META {
             Hosted::Meta(MetaShard::start(replica, seams, view))
         } else {
-            Hosted::Rooms(ShardHandle::start(replica, seams, self.seams.store.clone(), self.policy.clone()))
+            Hosted::Rooms(ShardHandle::start(replica, seams, self.seams.store.clone()))
         })
     }
 

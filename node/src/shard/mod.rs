@@ -14,7 +14,6 @@
 //!   async shutdown(&self)                                            // hands leaderships over, flushes, stops
 //!   get(&self, ShardId) -> Option<ShardHandle>;  meta(&self) -> Option<MetaShard>;  replica(&self, ShardId) -> Option<Replica>
 //!   shards(&self) -> Vec<ShardId>;  changed(&self) -> watch::Receiver<u64>   // bumped when a shard starts or stops
-//!   set_policy_version(&self, u64)                                   // stamped into commands from now on
 //!
 //! ShardHandle (Clone, derefs to Replica)
 //!   async submit(&self, ProposeRequest) -> Result<Outcome, ProposeError>   // facts, policy, then propose; records refusals
@@ -63,3 +62,6 @@ pub use leadership::Leadership;
 pub use meta::MetaShard;
 pub use replica::{Replica, ReplicaStatus};
 pub use request::{ProposeRequest, RefusalReport};
+
+#[cfg(test)]
+mod tests;

@@ -150,7 +150,7 @@ impl<T: Item> Proposer<T> {
                 }
                 batch.push(waiting);
             }
-            next = if batch.len() < MAX_BATCH_COMMANDS { queue.try_recv().ok() } else { None };
+            next = if batch.len() < T::MAX_COMMANDS { queue.try_recv().ok() } else { None };
         }
         batch
     }

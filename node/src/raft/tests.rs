@@ -1,0 +1,179 @@
+//! The adapters under openraft's own storage suite, on the real store and on the simulated one, and what that suite leaves out.
+
+use std::io;
+use std::sync::Arc;
+
+use hansard_domain::ShardId;
+use hansard_storage::{AppliedMark, Store};
+use openraft::entry::RaftEntry;
+use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
+use openraft::testing::log::{StoreBuilder, Suite};
+use tokio::sync::watch;
+
+use super::entry::Entry;
+use super::sink::NoSink;
+use super::test_store::{Kind, TestStore};
+use super::types::{LogId, Membership, StoredMembership, Types, Vote, log_id};
+use super::{LogStore, Progress, StateMachine, membership};
+
+const SHARD: ShardId = ShardId::from_bytes([7; 16]);
+
+fn adapters(store: &Store, shard: ShardId) -> (LogStore, StateMachine) {
+    let store = store.shard(shard).expect("a shard's store");
+    let view = watch::Sender::new(Arc::default());
+    let machine = StateMachine::load(store.clone(), view, Arc::new(NoSink), Arc::new(Progress::default())).expect("loads");
+    (LogStore::new(store.log(), 1 << 20), machine)
+}
+
+/// The suite purges entries that were never applied, which storage forbids, since nothing would hold what they said. So here the
+/// state is made durable up to there first, as openraft's own snapshot would have done.
+#[derive(Clone)]
+struct Purging {
+    log: LogStore,
+    store: Store,
+}
+
+impl RaftLogReader<Types> for Purging {
+    async fn try_get_log_entries<R: std::ops::RangeBounds<u64> + Clone + std::fmt::Debug + Send>(
+        &mut self,
+        range: R,
+    ) -> Result<Vec<Entry>, io::Error> {
+        self.log.try_get_log_entries(range).await
+    }
+    async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
+        self.log.read_vote().await
+    }
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
+        self.log.limited_get_log_entries(start, end).await
+    }
+    async fn entries_stream<R: std::ops::RangeBounds<u64> + Clone + std::fmt::Debug + Send>(
+        &mut self,
+        range: R,
+    ) -> impl futures_util::Stream<Item = Result<Entry, io::Error>> + Send {
+        self.log.entries_stream(range).await
+    }
+}
+
+impl RaftLogStorage<Types> for Purging {
+    type LogReader = Purging;
+    async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
+        self.log.get_log_state().await
+    }
+    async fn get_log_reader(&mut self) -> Purging {
+        self.clone()
+    }
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        self.log.save_vote(vote).await
+    }
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = Entry> + Send,
+        I::IntoIter: Send,
+    {
+        self.log.append(entries, callback).await
+    }
+    async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
+        self.log.truncate_after(last).await
+    }
+    async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
+        let rows = self.store.shard(SHARD).map_err(io::Error::other)?.rows();
+        if rows.durable().is_none_or(|durable| durable.1 < upto.index) {
+            if rows.applied().is_none_or(|mark| mark.index < upto.index) {
+                let membership = membership::encode_stored(&StoredMembership::default()).into();
+                let mark = AppliedMark { term: upto.leader_id.term, index: upto.index, membership };
+                rows.commit(&[], mark).map_err(io::Error::other)?;
+            }
+            rows.flush().map_err(io::Error::other)?;
+        }
+        self.log.purge(upto).await
+    }
+}
+
+struct Builder(Kind);
+
+impl StoreBuilder<Types, Purging, StateMachine, TestStore> for Builder {
+    async fn build(&self) -> Result<(TestStore, Purging, StateMachine), openraft::StorageError<Types>> {
+        let guard = TestStore::new(self.0);
+        let store = guard.open();
+        let (log, machine) = adapters(&store, SHARD);
+        Ok((guard, Purging { log, store }, machine))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openrafts_suite_passes_on_the_real_store() {
+    Suite::test_all(Builder(Kind::Real)).await.expect("the suite passes");
+}
+
+#[tokio::test]
+async fn openrafts_suite_passes_on_the_simulated_store() {
+    Suite::test_all(Builder(Kind::Simulated)).await.expect("the suite passes");
+}
+
+fn blank(term: u64, index: u64) -> Entry {
+    Entry::new_blank(log_id(term, index))
+}
+
+#[tokio::test]
+async fn log_and_vote_are_there_after_a_crash() {
+    let guard = TestStore::new(Kind::Simulated);
+    let store = guard.open();
+    let (mut log, _) = adapters(&store, SHARD);
+    log.save_vote(&Vote::new_committed(2, 9)).await.unwrap();
+    log.blocking_append([blank(1, 1), blank(2, 2), blank(2, 3)]).await.unwrap();
+    log.truncate_after(Some(log_id(2, 2))).await.unwrap();
+    drop((log, store));
+    let store = guard.crash_and_open();
+    let (mut log, _) = adapters(&store, SHARD);
+    assert_eq!(log.read_vote().await.unwrap(), Some(Vote::new_committed(2, 9)));
+    assert_eq!(log.get_log_state().await.unwrap().last_log_id, Some(log_id(2, 2)));
+    assert_eq!(log.try_get_log_entries(..).await.unwrap(), [blank(1, 1), blank(2, 2)]);
+}
+
+#[tokio::test]
+async fn groups_do_not_see_each_other() {
+    let guard = TestStore::new(Kind::Simulated);
+    let store = guard.open();
+    let (mut one, _) = adapters(&store, SHARD);
+    let (mut other, _) = adapters(&store, ShardId::from_bytes([8; 16]));
+    one.save_vote(&Vote::new(5, 1)).await.unwrap();
+    one.blocking_append([blank(5, 1), blank(5, 2)]).await.unwrap();
+    assert_eq!(other.read_vote().await.unwrap(), None);
+    assert_eq!(other.get_log_state().await.unwrap().last_log_id, None);
+    other.blocking_append([blank(1, 1)]).await.unwrap();
+    assert_eq!(one.try_get_log_entries(..).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_read_for_replication_is_bounded_by_bytes_and_never_empty() {
+    let guard = TestStore::new(Kind::Simulated);
+    let store = guard.open();
+    let log = store.shard(SHARD).unwrap().log();
+    let mut log = LogStore::new(log, 100);
+    log.blocking_append((1..=50).map(|index| blank(1, index))).await.unwrap();
+    let read = log.limited_get_log_entries(1, 51).await.unwrap();
+    assert!(!read.is_empty() && read.len() < 50, "{} entries", read.len());
+    let all: Vec<_> = futures_util::StreamExt::collect(log.entries_stream(1..51).await).await;
+    assert_eq!(all.len(), 50);
+}
+
+#[tokio::test]
+async fn a_snapshot_makes_what_is_applied_durable() {
+    let guard = TestStore::new(Kind::Simulated);
+    let store = guard.open();
+    let (_, mut machine) = adapters(&store, SHARD);
+    let nodes = std::collections::BTreeMap::from([(1, super::NodeInfo { id: 1, ..Default::default() })]);
+    let members = Membership::new(vec![[1].into()], nodes).unwrap();
+    let entries = [Entry::new_membership(log_id(1, 1), members.clone()), blank(1, 2)];
+    let stream = futures_util::stream::iter(entries.map(|entry| Ok((entry, None))));
+    machine.apply(stream).await.unwrap();
+    let mut builder = machine.get_snapshot_builder().await;
+    let snapshot = openraft::storage::RaftSnapshotBuilder::build_snapshot(&mut builder).await.unwrap();
+    assert_eq!(snapshot.meta.last_log_id, Some(log_id(1, 2)));
+    drop((builder, machine, store));
+    let store = guard.crash_and_open();
+    let (_, mut machine) = adapters(&store, SHARD);
+    let (applied, stored) = machine.applied_state().await.unwrap();
+    assert_eq!(applied, Some(log_id(1, 2)));
+    assert_eq!(stored, StoredMembership::new(Some(log_id(1, 1)), members));
+}

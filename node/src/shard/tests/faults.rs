@@ -1,0 +1,83 @@
+use std::time::{Duration, Instant};
+
+use hansard_domain::Outcome;
+
+use super::cluster::{ANN, Cluster, ROOM, SHARD, say, seq, tuning};
+use crate::raft::test_store::Kind;
+use crate::shard::ReadError;
+
+/// Sends so many messages, one after another, and returns their seqs.
+async fn talk(cluster: &Cluster, ids: std::ops::Range<u64>) -> Vec<u64> {
+    let mut seqs = Vec::new();
+    for id in ids {
+        seqs.push(seq(cluster.submit(&say(id, "a word")).await));
+    }
+    seqs
+}
+
+async fn kill_and_restart(kind: Kind) {
+    let mut cluster = Cluster::with_room(kind, tuning()).await;
+    assert_eq!(talk(&cluster, 100..140).await, (2..42).collect::<Vec<_>>());
+    let dead = cluster.leader().await;
+    cluster.kill(dead).await;
+    assert_eq!(talk(&cluster, 140..180).await, (42..82).collect::<Vec<_>>());
+    // A retry of what the dead leader had acknowledged is known to the new one.
+    assert!(matches!(cluster.submit(&say(139, "a word")).await, Outcome::Committed { seq: 41, repeated: true, .. }));
+    cluster.revive(dead).await;
+    assert_eq!(talk(&cluster, 180..190).await, (82..92).collect::<Vec<_>>());
+    let status = cluster.settled().await;
+    assert_eq!(status.record.size, 91);
+    // All at once, as when the power fails.
+    for index in 0..3 {
+        cluster.kill(index).await;
+    }
+    for index in 0..3 {
+        cluster.revive(index).await;
+    }
+    cluster.leader().await;
+    let after = cluster.settled().await;
+    assert_eq!((after.record.size, after.record.root), (91, status.record.root));
+    let page = cluster.nodes[cluster.leader().await].shard();
+    let view = page.read(|rows| hansard_domain::read::room_view(rows, ANN, ROOM)).await.expect("a leader reads");
+    assert_eq!(view.expect("Ann is in").head, 91);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_nodes_lose_nothing_on_the_simulated_store() {
+    kill_and_restart(Kind::Simulated).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_nodes_lose_nothing_on_the_real_store() {
+    kill_and_restart(Kind::Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_cut_off_stops_serving_and_another_takes_over() {
+    let cluster = Cluster::with_room(Kind::Simulated, tuning()).await;
+    let cut = cluster.leader().await;
+    let old = cluster.nodes[cut].shard();
+    cluster.net.cut(&cluster.nodes[cut].info.address);
+    let refused = old.read_index().await;
+    assert!(matches!(refused, Err(ReadError::NoQuorum | ReadError::NotLeader { .. })), "{refused:?}");
+    let lost = old.wait_leadership(Duration::from_secs(10), |now| !now.serving).await;
+    assert!(lost.is_ok(), "it knows by itself");
+    let new = cluster.leader_but(cut).await;
+    assert_eq!(seq(cluster.nodes[new].shard().submit(say(50, "on we go")).await.expect("an outcome")), 2);
+    cluster.net.heal(&cluster.nodes[cut].info.address);
+    let status = cluster.settled().await;
+    assert_eq!(status.record.size, 2);
+    assert_ne!(old.leadership().borrow().leader, Some(cluster.nodes[cut].info.id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shard_that_is_not_hosted_holds_up_no_other() {
+    let cluster = Cluster::with_room(Kind::Simulated, tuning()).await;
+    let leader = cluster.leader().await;
+    cluster.nodes[(leader + 1) % 3].host().stop(SHARD).await.expect("stops");
+    let started = Instant::now();
+    assert_eq!(talk(&cluster, 60..70).await, (2..12).collect::<Vec<_>>());
+    assert!(started.elapsed() < Duration::from_secs(10), "two of three go on: {:?}", started.elapsed());
+    cluster.nodes[(leader + 1) % 3].host().start(SHARD).await.expect("starts again");
+    assert_eq!(cluster.settled().await.record.size, 11);
+}

@@ -1,0 +1,7 @@
+//! Whole groups of replicas in one process, over a network in memory.
+
+mod changes;
+mod cluster;
+mod faults;
+mod net;
+mod proposals;
