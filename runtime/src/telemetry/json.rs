@@ -1,11 +1,11 @@
 //! One JSON object per log line: `time`, `level`, `target`, `message`, `trace_id` and `span_id` where there are any,
 //! then the event's own fields.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry::trace::TraceContextExt;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -25,16 +25,16 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut line = Map::new();
-        line.insert("time".to_owned(), now().into());
-        line.insert("level".to_owned(), event.metadata().level().as_str().into());
-        line.insert("target".to_owned(), event.metadata().target().into());
+        let mut line = Line::default();
+        line.put("time", now().into());
+        line.put("level", event.metadata().level().as_str().into());
+        line.put("target", event.metadata().target().into());
         if let Some((trace, span)) = ids() {
-            line.insert("trace_id".to_owned(), trace.into());
-            line.insert("span_id".to_owned(), span.into());
+            line.put("trace_id", trace.into());
+            line.put("span_id", span.into());
         }
-        event.record(&mut Fields(&mut line));
-        writeln!(writer, "{}", Value::Object(line))
+        event.record(&mut line);
+        writeln!(writer, "{{{}}}", line.0)
     }
 }
 
@@ -80,37 +80,41 @@ fn rfc3339(seconds: u64, micros: u32) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
-struct Fields<'a>(&'a mut Map<String, Value>);
+/// The members of a JSON object, in the order in which they came.
+#[derive(Default)]
+struct Line(String);
 
-impl Fields<'_> {
-    fn put(&mut self, field: &Field, value: Value) {
-        self.0.insert(field.name().to_owned(), value);
+impl Line {
+    fn put(&mut self, name: &str, value: Value) {
+        let comma = if self.0.is_empty() { "" } else { "," };
+        // Writing into a string cannot fail.
+        let _ = write!(self.0, "{comma}{}:{value}", Value::from(name));
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for Line {
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value.into());
+        self.put(field.name(), value.into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value.into());
+        self.put(field.name(), value.into());
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value.into());
+        self.put(field.name(), value.into());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value.into());
+        self.put(field.name(), value.into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.into());
+        self.put(field.name(), value.into());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}").into());
+        self.put(field.name(), format!("{value:?}").into());
     }
 }
 
