@@ -18,6 +18,6 @@ mod state;
 pub mod raft;
 pub mod shard;
 
-pub use config::{NodeConfig, Seams};
+pub use config::{DEFAULT_SHARDS, MAX_SHARDS, NodeConfig, OpenStore, Seams};
 pub use error::RunError;
 pub use run::{NodeHandle, run};

@@ -109,12 +109,12 @@ type Reading = fn(&crate::shard::Replica, u64) -> i64;
 /// One line per hosted shard and figure.
 fn shards(node: &Arc<Node>, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
     let readings: [(&str, &str, Reading); 4] = [
-        ("node_shard_term", "The shard's Raft term", |replica, _| replica.status().term as i64),
+        ("node_shard_term", "The shard's Raft term", |replica, _| replica.leadership().borrow().term as i64),
         ("node_shard_leads", "Whether this node leads the shard", |replica, local| {
             i64::from(replica.leadership().borrow().leader == Some(local))
         }),
-        ("node_shard_applied_index", "The newest entry applied", |replica, _| replica.status().applied as i64),
-        ("node_shard_record_entries", "Entries of the shard's record", |replica, _| replica.status().record_size as i64),
+        ("node_shard_applied_index", "The newest entry applied", |replica, _| replica.status().applied_index as i64),
+        ("node_shard_record_entries", "Entries of the shard's record", |replica, _| replica.status().record.size as i64),
     ];
     let mut hosted: Vec<ShardId> = node.host.shards();
     hosted.sort_unstable();

@@ -85,7 +85,10 @@ impl NodeHandle {
         }
         self.server.abort();
         self.node.peers.close();
-        self.node.host.kill().await;
+        for shard in self.node.host.shards() {
+            // Stopping a shard does not fail.
+            let _ = self.node.host.stop(shard).await;
+        }
         for link in self.node.links.all() {
             link.outbox.abandon();
         }
@@ -108,7 +111,7 @@ pub async fn run(config: NodeConfig, seams: Seams) -> Result<NodeHandle, RunErro
     let listener = listen(&seams, &config.listen).await?;
     let addr = listener.local_addr();
     let metrics = Metrics::new();
-    let node = assemble(config, seams, store, tls.clone(), &addr, &metrics);
+    let node = assemble(config, seams, store, tls.clone(), &addr, &metrics)?;
     metrics::register_state(&metrics, &node);
     let (probing, probe_drain) = drain();
     let probes = serve_health(
@@ -168,7 +171,7 @@ fn assemble(
     tls: Option<Arc<Tls>>,
     addr: &str,
     metrics: &Metrics,
-) -> Arc<Node> {
+) -> Result<Arc<Node>, RunError> {
     let local = NodeInfo {
         id: store.identity().node,
         name: config.name.clone(),
@@ -188,9 +191,10 @@ fn assemble(
         entropy: seams.entropy.clone(),
         sink: fanout.clone(),
         tuning,
-    });
+    })
+    .map_err(|error| RunError::Config(error.to_string()))?;
     let links = Arc::new(Links::default());
-    Arc::new(Node {
+    Ok(Arc::new(Node {
         calls: Calls::new(seams.transport.clone(), tls),
         binding: Binding::new(store.clone(), handshake),
         known: Known::default(),
@@ -207,5 +211,5 @@ fn assemble(
         peers,
         fanout,
         links,
-    })
+    }))
 }

@@ -16,7 +16,6 @@ mod watchful;
 pub(crate) use binding::Binding;
 pub(crate) use calls::Calls;
 pub(crate) use commands::{FIRST_EPOCH, by_system, command, info_of};
-pub(crate) use proposing::propose;
 pub(crate) use controller::{move_replica, transfer_leader};
 pub(crate) use hosting::Hosting;
 pub(crate) use known::Known;

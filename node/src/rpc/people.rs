@@ -43,7 +43,8 @@ pub(super) async fn read(node: &Arc<Node>, wanted: &wire::ReadPeople) -> Result<
         return Err(invalid(format!("at most {MAX_PAGE} people can be asked for at once")));
     }
     let ids: Vec<PersonId> = wanted.people.iter().map(|id| id_of_bytes("people", id)).collect::<Result<_, _>>()?;
-    let read = replica(node)?.read(move |rows| {
+    let replica = replica(node)?;
+    let read = replica.read(move |rows| {
         let mut people = Vec::with_capacity(ids.len());
         for id in ids {
             people.extend(domain::person(rows, id)?);
@@ -58,7 +59,8 @@ pub(super) async fn read(node: &Arc<Node>, wanted: &wire::ReadPeople) -> Result<
 pub(super) async fn scan(node: &Arc<Node>, wanted: &wire::ScanPeople) -> Result<wire::PersonPage, Status> {
     let after = optional_id_of_bytes("after", &wanted.after)?;
     let limit = limit(wanted.limit);
-    let read = replica(node)?.read(move |rows| domain::list_people(rows, after, limit));
+    let replica = replica(node)?;
+    let read = replica.read(move |rows| domain::list_people(rows, after, limit));
     let listing = read.await.map_err(reply::reading)?;
     Ok(wire::PersonPage { people: listing.items.into_iter().map(view).collect(), more: listing.more })
 }

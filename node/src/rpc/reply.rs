@@ -3,10 +3,7 @@
 use hansard_proto::{reason, rpc::Status, status};
 use tonic::Code;
 
-use crate::{
-    error::MetaError,
-    shard::{ProposeError, ReadError},
-};
+use crate::shard::{ProposeError, ReadError};
 
 /// Nothing was done here; the leader may do it.
 pub(super) fn not_leader(leader: Option<u64>) -> Status {
@@ -53,13 +50,5 @@ pub(super) fn reading(error: ReadError) -> Status {
             tracing::error!(%error, "rows could not be read");
             status::new(Code::Internal, reason::INTERNAL, "the node cannot read its rows")
         }
-    }
-}
-
-/// A command of meta's that has no effect, or none that is known.
-pub(super) fn meta(error: MetaError) -> Status {
-    match error {
-        MetaError::Unknown(why) => status::unknown_outcome(why),
-        MetaError::Refused(refusal) => status::from_refusal(refusal),
     }
 }
