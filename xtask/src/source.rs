@@ -23,6 +23,19 @@ pub fn defines_function(text: &str, name: &str) -> bool {
     code_lines(text).any(|(_, line)| has_word(line, &head))
 }
 
+/// The modules that a file declares for its tests only: `#[cfg(test)]`, then `mod name;`.
+pub fn test_modules(text: &str) -> impl Iterator<Item = &str> {
+    let pairs = text.lines().zip(text.lines().skip(1));
+    let tests = pairs.filter(|(attribute, _)| attribute.trim() == "#[cfg(test)]");
+    tests.filter_map(|(_, line)| line.trim().strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name))
+}
+
+/// A file without its inline test module, which by custom stands last.
+pub fn without_tests(text: &str) -> &str {
+    let start = text.find("#[cfg(test)]\nmod tests {");
+    start.map_or(text, |start| &text[..start])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +58,12 @@ mod tests {
         assert!(defines_function("    async fn kill_leader() {", "kill_leader"));
         assert!(!defines_function("fn kill_leader_twice() {}", "kill_leader"));
         assert!(!defines_function("// fn kill_leader()", "kill_leader"));
+    }
+
+    #[test]
+    fn tells_tests_from_the_product() {
+        let text = "#[cfg(test)]\nmod far;\nmod near;\n#[cfg(test)]\nmod tests {\n}";
+        assert_eq!(test_modules(text).collect::<Vec<_>>(), ["far"]);
+        assert_eq!(without_tests(text), "#[cfg(test)]\nmod far;\nmod near;\n");
     }
 }
