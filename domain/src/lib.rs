@@ -54,3 +54,6 @@ pub use wire::CodecError;
 
 #[cfg(test)]
 mod testkit;
+
+#[cfg(test)]
+mod properties;

@@ -10,9 +10,13 @@ use crate::stage::Stage;
 
 pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, room: RoomId) -> Done {
     let actor = allowed.command.actor;
-    // A guest who leaves and comes back is no more than a guest.
-    let guest = stage.member(room, actor).is_some_and(|m| m.role == Role::Guest);
-    let role = if guest { Role::Guest } else { Role::Member };
+    let role = match stage.member(room, actor) {
+        // A room has an owner: who enters an empty one governs it.
+        _ if stage.room(room).is_some_and(|room| room.members == 0) => Role::Owner,
+        // A guest who leaves and comes back is no more than a guest.
+        Some(member) if member.role == Role::Guest => Role::Guest,
+        _ => Role::Member,
+    };
     let draft = Draft { role: Some(role), ..Draft::default() };
     let done = add_entry(stage, allowed, Kind::Joined, room, draft);
     admit(stage, room, actor, role);
@@ -67,6 +71,14 @@ mod tests {
         assert_eq!(world.act(ANN, Action::Invite { room: ROOM, person: BOB, role: Role::Member }), Ok(4));
         assert_eq!(world.act(BOB, Action::Leave { room: ROOM }), Ok(5));
         assert_eq!(world.act(BOB, JOIN), Ok(6));
+    }
+
+    #[test]
+    fn who_enters_an_empty_room_owns_it() {
+        let mut world = World::with_room(Visibility::Public);
+        assert_eq!(world.act(ANN, Action::Leave { room: ROOM }), Ok(2));
+        assert_eq!(world.act(BOB, JOIN), Ok(3));
+        assert_eq!(world.entry(BOB, 3).role, Some(Role::Owner));
     }
 
     #[test]

@@ -18,3 +18,6 @@ pub use outcome::MetaOutcome;
 pub use read::{PersonView, find_person, list_people, person};
 pub use state::{Meta, MetaApplied};
 pub use view::{MetaView, MovedRoom, Node, NodeInfo, NodeState, PersonEpoch, ShardPlace};
+
+#[cfg(test)]
+mod tests;
