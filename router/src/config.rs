@@ -1,0 +1,152 @@
+//! What a router must be told.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use hansard_runtime::net::TlsPaths;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::Rates;
+
+/// A router's configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouterConfig {
+    /// Its name, such as `router1`.
+    pub name: String,
+    /// Its site, such as `boston`.
+    pub site: String,
+    /// Where it serves gRPC, `host:port`.
+    pub grpc_listen: String,
+    /// Where it serves WebSocket, `host:port`.
+    pub ws_listen: String,
+    /// Where it serves metrics and health, `host:port`; plaintext.
+    pub metrics_listen: String,
+    /// The URL that clients reach its gRPC by, told to them as an alternate; made from where it listens if absent.
+    #[serde(default)]
+    pub advertise_grpc: Option<String>,
+    /// Nodes to begin with, `host:port`.
+    pub nodes: Vec<String>,
+    /// Its identity among routers and nodes; without one the links are plaintext, on loopback only unless allowed.
+    #[serde(default)]
+    pub tls: Option<TlsPaths>,
+    /// What it shows to clients; without it clients talk plaintext, on loopback only unless allowed.
+    #[serde(default)]
+    pub client_tls: Option<TlsPaths>,
+    /// Plaintext outside loopback is wanted, as something in front of this router encrypts.
+    #[serde(default)]
+    pub allow_plaintext: bool,
+    /// The JSON Web Key Set: a file's path, or a URL.
+    pub jwks: String,
+    /// The authorities that a https URL's certificate must come from, PEM; the machine's if absent.
+    #[serde(default)]
+    pub jwks_ca: Option<PathBuf>,
+    /// Whom tokens must be of.
+    pub issuer: String,
+    /// Whom tokens must be for.
+    #[serde(default = "default_audience")]
+    pub audience: String,
+    /// How fast people may go.
+    #[serde(default)]
+    pub rates: Rates,
+    /// How long a drain may take, seconds.
+    #[serde(default = "default_drain")]
+    pub drain_seconds: u64,
+}
+
+/// A configuration that would not do what was meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Plaintext where others could listen.
+    #[error(
+        "{key} is {address}, which is not loopback, and {missing} is not set: give it certificates, or say \
+         allow_plaintext = true if something in front of this router encrypts"
+    )]
+    Plaintext {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        address: String,
+        /// What would encrypt it.
+        missing: &'static str,
+    },
+    /// Something must be said.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+}
+
+impl RouterConfig {
+    /// Refuses what would not do what was meant.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says what to change.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let texts = [("name", &self.name), ("site", &self.site), ("jwks", &self.jwks), ("issuer", &self.issuer)];
+        if let Some((key, _)) = texts.into_iter().find(|(_, value)| value.is_empty()) {
+            return Err(ConfigError::Empty(key));
+        }
+        if self.nodes.is_empty() {
+            return Err(ConfigError::Empty("nodes"));
+        }
+        for (key, address) in [("grpc_listen", &self.grpc_listen), ("ws_listen", &self.ws_listen)] {
+            self.check_plaintext(key, address, "client_tls", self.client_tls.is_some())?;
+        }
+        self.nodes.iter().try_for_each(|node| self.check_plaintext("nodes", node, "tls", self.tls.is_some()))
+    }
+
+    fn check_plaintext(
+        &self,
+        key: &'static str,
+        address: &str,
+        missing: &'static str,
+        encrypted: bool,
+    ) -> Result<(), ConfigError> {
+        if encrypted || self.allow_plaintext || is_loopback(address) {
+            return Ok(());
+        }
+        Err(ConfigError::Plaintext { key, address: address.to_owned(), missing })
+    }
+}
+
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn default_audience() -> String {
+    "hansard".to_owned()
+}
+
+const fn default_drain() -> u64 {
+    20
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_known() {
+        for yes in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"] {
+            assert!(is_loopback(yes), "{yes}");
+        }
+        for no in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "localhost.example:1", "router:1"] {
+            assert!(!is_loopback(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn plaintext_outside_loopback_must_be_asked_for() {
+        let mut config: RouterConfig = serde_json::from_str(
+            r#"{"name":"r","site":"s","grpc_listen":"0.0.0.0:1","ws_listen":"127.0.0.1:2","metrics_listen":"127.0.0.1:3",
+                "nodes":["127.0.0.1:4"],"jwks":"keys.json","issuer":"i"}"#,
+        )
+        .unwrap();
+        let refused = config.check().unwrap_err().to_string();
+        assert!(refused.contains("grpc_listen") && refused.contains("allow_plaintext"), "{refused}");
+        config.allow_plaintext = true;
+        config.check().unwrap();
+        assert_eq!(config.audience, "hansard");
+    }
+}

@@ -1,0 +1,111 @@
+//! What others leave for a connection: rooms with news, soft state, and orders from the router itself.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hansard_domain::{PersonId, RoomId};
+use hansard_proto::rpc::Status;
+use tokio::sync::Notify;
+
+use crate::limits::INBOX_SIGNALS;
+
+/// Something that is not kept: it is dropped when the client is slow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Soft {
+    /// Somebody types.
+    Typing {
+        /// Where.
+        room: RoomId,
+        /// Who.
+        person: PersonId,
+    },
+    /// Somebody's availability.
+    Presence {
+        /// Who.
+        person: PersonId,
+        /// As `hansard.v1.Availability`.
+        availability: i32,
+        /// When an answer can be had, seconds since 1970; 0 if not said.
+        answer_at_s: i64,
+    },
+    /// The person's own read mark.
+    ReadMark {
+        /// Where.
+        room: RoomId,
+        /// All up to here is read.
+        seq: u64,
+    },
+}
+
+/// An order to leave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Order {
+    /// Why.
+    pub status: Status,
+    /// How long the client should wait before it comes back; `None`: it should not come back with this token.
+    pub after: Option<std::time::Duration>,
+}
+
+/// What was left since the last look.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Rooms with news; each at most once between two reads of it.
+    pub news: Vec<RoomId>,
+    /// Soft state, oldest first.
+    pub soft: VecDeque<Soft>,
+    /// The order to leave, if any.
+    pub order: Option<Order>,
+}
+
+/// One connection's inbox. Bounded by the session's follows and by [`INBOX_SIGNALS`].
+#[derive(Debug)]
+pub struct Inbox {
+    /// The session's number on this router.
+    pub session: u64,
+    left: Mutex<Left>,
+    notify: Notify,
+}
+
+impl Inbox {
+    /// An empty one.
+    pub fn new(session: u64) -> Self {
+        Self { session, left: Mutex::default(), notify: Notify::new() }
+    }
+
+    /// A room has news. The hub calls this once until the session has read the room.
+    pub fn news(&self, room: RoomId) {
+        self.lock().news.push(room);
+        self.notify.notify_one();
+    }
+
+    /// Leaves soft state; the oldest goes when there is too much.
+    pub fn soft(&self, soft: Soft) {
+        let mut left = self.lock();
+        if left.soft.len() == INBOX_SIGNALS {
+            left.soft.pop_front();
+        }
+        left.soft.push_back(soft);
+        drop(left);
+        self.notify.notify_one();
+    }
+
+    /// Orders the session to leave; the first order stands.
+    pub fn order(&self, order: Order) {
+        self.lock().order.get_or_insert(order);
+        self.notify.notify_one();
+    }
+
+    /// Takes what was left.
+    pub fn take(&self) -> Left {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Returns once something was left since the last call. Cancel safe.
+    pub async fn changed(&self) {
+        self.notify.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,110 @@
+//! What carries frames: gRPC or WebSocket, behind two traits.
+
+use std::collections::VecDeque;
+use std::future::Future;
+
+use bytes::Bytes;
+use hansard_proto::v1::{ConnectRequest, ConnectResponse};
+use hansard_proto::{json, v1::connect_response::Frame};
+use prost::Message;
+
+use crate::session::{End, FrameFault};
+
+/// How frames are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// Binary protobuf.
+    Proto,
+    /// ProtoJSON.
+    Json,
+}
+
+impl Codec {
+    /// Writes a frame.
+    pub fn encode(self, frame: Frame) -> Bytes {
+        let message = ConnectResponse { frame: Some(frame) };
+        match self {
+            Self::Proto => message.encode_to_vec().into(),
+            // It fails only on a reply whose body is none of our messages, and those are made here.
+            Self::Json => json::encode(&message).unwrap_or_default().into(),
+        }
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// [`FrameFault::Malformed`] says what is wrong.
+    pub fn decode(self, bytes: &[u8]) -> Result<ConnectRequest, FrameFault> {
+        let malformed = |error: String| FrameFault::Malformed(error);
+        match self {
+            Self::Proto => ConnectRequest::decode(bytes).map_err(|error| malformed(format!("no protobuf frame: {error}"))),
+            Self::Json => {
+                let text = std::str::from_utf8(bytes).map_err(|error| malformed(format!("not UTF-8: {error}")))?;
+                json::decode(text).map_err(|error| malformed(error.to_string()))
+            }
+        }
+    }
+}
+
+/// The other side is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// Where frames come from.
+pub trait FrameSource: Send {
+    /// The next frame; `None` when the client is gone. Cancel safe.
+    fn next(&mut self) -> impl Future<Output = Option<Result<ConnectRequest, FrameFault>>> + Send;
+}
+
+/// Where frames go.
+pub trait FrameSink: Send {
+    /// Returns when a frame can be pushed. Cancel safe.
+    fn ready(&mut self) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// Takes a frame; only after `ready`.
+    fn push(&mut self, frame: Bytes) -> Result<(), Gone>;
+    /// Returns when all that was pushed has been handed on. Cancel safe.
+    fn flush(&mut self) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// Ends the stream and says why.
+    fn close(&mut self, end: &End) -> impl Future<Output = ()> + Send;
+}
+
+/// Frames that wait for the client.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Outbound {
+    /// Adds a frame.
+    pub fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    /// Takes the oldest frame.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        let frame = self.frames.pop_front()?;
+        self.bytes -= frame.len();
+        if self.frames.is_empty() {
+            // Idle connections hold no buffers.
+            self.frames = VecDeque::new();
+        }
+        Some(frame)
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Their bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}

@@ -1,0 +1,215 @@
+//! A connection: one task that drives a session over whatever carries its frames.
+//!
+//! The task never waits for the client alone. Frames for it wait in a bounded queue; while that is full, follows stay at
+//! their cursors and no pages are read, and beyond it nothing more is taken from the client. A client that takes nothing
+//! for 30 s is cut. So a slow client costs a bounded queue, and holds nobody up.
+
+mod inbox;
+mod io;
+mod perform;
+mod sessions;
+
+use std::sync::Arc;
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::Instant;
+use tonic::Code;
+
+pub use inbox::{Inbox, Left, Order, Soft};
+pub use io::{Codec, FrameSink, FrameSource, Gone, Outbound};
+pub use sessions::Sessions;
+
+use crate::edge::Edge;
+use crate::limits::{OUTBOUND_BYTES, OUTBOUND_FRAMES, OUTBOUND_HARD_FRAMES, STALLED_TIMEOUT};
+use crate::metrics::{Carrier, Metrics};
+use crate::reason;
+use crate::session::{Effect, End, Session};
+use hansard_proto::status;
+use perform::Performer;
+
+/// Drives a session until it ends.
+pub async fn serve(
+    edge: Arc<Edge>,
+    mut source: impl FrameSource,
+    mut sink: impl FrameSink,
+    codec: Codec,
+    carrier: Carrier,
+) {
+    let gauge = edge.metrics.sessions.get_or_create_owned(&carrier);
+    gauge.inc();
+    let mut connection = Connection::new(edge, codec, &carrier);
+    let end = connection.run(&mut source, &mut sink).await;
+    if let Some(end) = &end {
+        connection.leave(&mut sink, end).await;
+    }
+    gauge.dec();
+}
+
+struct Connection {
+    session: Session,
+    performer: Performer,
+    outbound: Outbound,
+    /// Since when the client has taken nothing, though something waits.
+    stalled: Option<Instant>,
+    pushed: bool,
+    frames_in: prometheus_client::metrics::counter::Counter,
+}
+
+impl Connection {
+    fn new(edge: Arc<Edge>, codec: Codec, carrier: &Carrier) -> Self {
+        let frames_in = edge.metrics.frames_in.get_or_create_owned(carrier);
+        let session = Session::new(Instant::now(), edge.sessions.rates());
+        let performer = Performer::new(edge, codec, carrier);
+        Self { session, performer, outbound: Outbound::default(), stalled: None, pushed: false, frames_in }
+    }
+
+    /// Runs until the session ends. `None`: the client is gone.
+    async fn run(&mut self, source: &mut impl FrameSource, sink: &mut impl FrameSink) -> Option<End> {
+        let mut effects = Vec::new();
+        loop {
+            let progress = self.pump(&mut effects);
+            if let Some(end) = self.performer.perform(&mut effects, &mut self.outbound) {
+                return Some(end);
+            }
+            if self.write(sink).is_err() {
+                return self.client_gone(&mut effects);
+            }
+            if progress && self.outbound.is_empty() {
+                // All was handed on at once: there may be more.
+                continue;
+            }
+            let now = Instant::now();
+            let tick = self.next_tick();
+            let listens = self.outbound.len() < OUTBOUND_HARD_FRAMES;
+            let (waits, flushes) = (!self.outbound.is_empty(), self.pushed);
+            let inbox = self.performer.inbox.clone();
+            tokio::select! {
+                frame = source.next(), if listens => match frame {
+                    Some(frame) => {
+                        self.frames_in.inc();
+                        self.session.on_frame(now, frame, &mut effects);
+                    }
+                    None => return self.client_gone(&mut effects),
+                },
+                Some(done) = self.performer.work.next(), if !self.performer.work.is_empty() => {
+                    self.performer.done(done, &mut self.session, &mut effects);
+                    // Whatever else is done already, without asking the others in between.
+                    while let Some(Some(done)) = self.performer.work.next().now_or_never() {
+                        self.performer.done(done, &mut self.session, &mut effects);
+                    }
+                }
+                () = inbox.changed() => self.take(inbox.take(), &mut effects),
+                moved = async { if waits { sink.ready().await } else { sink.flush().await } }, if waits || flushes => {
+                    if moved.is_err() {
+                        return self.client_gone(&mut effects);
+                    }
+                    if !waits {
+                        self.flushed();
+                    }
+                }
+                () = tokio::time::sleep_until(tick) => self.tick(&mut effects),
+            }
+        }
+    }
+
+    /// Delivers live entries and asks for pages, while the client keeps up. Returns whether there was anything to do.
+    fn pump(&mut self, effects: &mut Vec<Effect>) -> bool {
+        let before = effects.len();
+        if self.outbound.bytes() < OUTBOUND_BYTES {
+            let budget = OUTBOUND_FRAMES.saturating_sub(self.outbound.len());
+            let rings = self.performer.rings();
+            self.session.pump(budget, &rings, effects);
+        }
+        effects.len() > before
+    }
+
+    /// Hands on what the carrier takes without waiting.
+    fn write(&mut self, sink: &mut impl FrameSink) -> Result<(), Gone> {
+        while !self.outbound.is_empty() {
+            match sink.ready().now_or_never() {
+                Some(ready) => ready?,
+                None => break,
+            }
+            self.push_one(sink);
+        }
+        if self.outbound.is_empty() && self.pushed {
+            match sink.flush().now_or_never() {
+                Some(flushed) => {
+                    flushed?;
+                    self.flushed();
+                }
+                None => {}
+            }
+        }
+        let waits = self.pushed || !self.outbound.is_empty();
+        self.stalled = self.stalled.or(Some(Instant::now())).filter(|_| waits);
+        Ok(())
+    }
+
+    fn flushed(&mut self) {
+        self.pushed = false;
+        self.stalled = None;
+    }
+
+    fn push_one(&mut self, sink: &mut impl FrameSink) {
+        if let Some(frame) = self.outbound.pop() {
+            self.pushed = true;
+            self.stalled = None;
+            self.performer.frames_out.inc();
+            // An error shows at the next `ready`.
+            let _ = sink.push(frame);
+        }
+    }
+
+    fn take(&mut self, left: Left, effects: &mut Vec<Effect>) {
+        left.news.into_iter().for_each(|room| self.session.on_news(room));
+        left.soft.into_iter().for_each(|soft| self.session.on_soft(soft, effects));
+        if let Some(Order { status, after }) = left.order {
+            self.session.end(Some(status), after, effects);
+        }
+    }
+
+    fn tick(&mut self, effects: &mut Vec<Effect>) {
+        let now = Instant::now();
+        if self.stalled.is_some_and(|since| now >= since + STALLED_TIMEOUT) {
+            let text = "the client took nothing for 30 s";
+            self.session.end(Some(status::new(Code::Aborted, reason::CLIENT_STALLED, text)), None, effects);
+        }
+        self.session.on_tick(now, effects);
+    }
+
+    fn next_tick(&self) -> Instant {
+        let stalled = self.stalled.map(|since| since + STALLED_TIMEOUT);
+        let ticks = [stalled, self.session.next_tick()];
+        ticks.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + STALLED_TIMEOUT)
+    }
+
+    fn client_gone(&mut self, effects: &mut Vec<Effect>) -> Option<End> {
+        self.session.on_closed(effects);
+        self.performer.perform(effects, &mut self.outbound);
+        None
+    }
+
+    /// Says why, as far as the client listens.
+    async fn leave(&mut self, sink: &mut impl FrameSink, end: &End) {
+        if let Some(status) = &end.status {
+            Metrics::count(&self.performer.edge.metrics.ended, status);
+        }
+        let last_words = async {
+            // What was acked before must not get lost behind the end.
+            while !self.outbound.is_empty() {
+                sink.ready().await?;
+                self.push_one(sink);
+            }
+            sink.close(end).await;
+            Ok::<(), Gone>(())
+        };
+        let _ = tokio::time::timeout(perform::LAST_WORDS, last_words).await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.performer.leave(&self.session);
+    }
+}

@@ -1,0 +1,184 @@
+//! The router's parts, and how what comes from the nodes reaches them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hansard_domain::{PersonId, RoomId};
+use hansard_proto::cluster::v1::{Directory as DirectoryMessage, RoomFeed, Signal};
+use hansard_proto::convert::bytes;
+use hansard_proto::v1::Availability;
+use hansard_runtime::{Clock, Entropy};
+use tokio::time::Instant;
+
+use crate::auth::Auth;
+use crate::connection::{Inbox, Order, Sessions, Soft};
+use crate::directory::{Directory, Target};
+use crate::hub::Hubs;
+use crate::metrics::Metrics;
+use crate::refusals::Refusals;
+use crate::upstream::{ConnId, LinkEvents, Upstream};
+use crate::{convert, reason, refuse};
+
+/// People whose presence is remembered.
+const PRESENCES: usize = 131_072;
+/// People of a room of whose presence a new follower is told.
+const PRESENCES_TOLD: usize = 64;
+
+/// Availability and the time when an answer can be had, seconds since 1970.
+type Presence = (i32, i64);
+
+/// Everything that connections and calls share.
+pub struct Edge {
+    /// The URL that clients reach this router by.
+    pub advertise: String,
+    /// Where rooms are.
+    pub directory: Arc<Directory>,
+    /// The way to the nodes.
+    pub upstream: Arc<Upstream>,
+    /// Followed rooms.
+    pub hubs: Hubs,
+    /// Tokens.
+    pub auth: Auth,
+    /// Open sessions.
+    pub sessions: Sessions,
+    /// Refusals on their way to the record.
+    pub refusals: Refusals,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Presence that is known. Interest in it: see [`Hubs::tell_of`].
+    pub presences: Mutex<HashMap<PersonId, Presence>>,
+}
+
+impl Edge {
+    /// A person of this router types in a followed room.
+    pub fn typing(&self, room: RoomId, person: PersonId) {
+        self.hubs.typing(room, person, Instant::now());
+        let signal = Signal { person: bytes(person), room: bytes(room), ..Signal::default() };
+        self.upstream.signal(Target::Room(room), signal);
+    }
+
+    /// A person of this router says whether an answer can be had.
+    pub fn set_presence(&self, person: PersonId, availability: i32, answer_at_s: i64) {
+        self.note_presence(person, (availability, answer_at_s));
+        self.announce(person, (availability, answer_at_s));
+    }
+
+    /// A person's last session here has ended.
+    pub fn gone(&self, person: PersonId) {
+        let had = self.presences.lock().unwrap_or_else(PoisonError::into_inner).remove(&person);
+        if had.is_some() {
+            self.hubs.tell_of(person, &presence_of(person, (Availability::Offline.into(), 0)));
+            self.announce(person, (Availability::Offline.into(), 0));
+        }
+    }
+
+    /// Tells a new follower who is present among those seen in the room.
+    pub fn tell_presences(&self, room: RoomId, inbox: &Inbox) {
+        let people = self.hubs.people(room);
+        let presences = self.presences.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = people.iter().filter_map(|person| Some((*person, *presences.get(person)?)));
+        known.take(PRESENCES_TOLD).for_each(|(person, presence)| inbox.soft(presence_of(person, presence)));
+    }
+
+    /// Closes all sessions when the directory has been stale for too long.
+    pub fn check_dead(&self) {
+        if self.directory.is_dead() {
+            let text = "this router has had no sure news of revocations for 30 s; go on at another router";
+            let order = Order {
+                status: refuse::unavailable(reason::DIRECTORY_STALE, text),
+                after: Some(Duration::from_millis(500 + self.entropy.below(1_500))),
+            };
+            self.sessions.inboxes().iter().for_each(|inbox| inbox.order(order.clone()));
+        }
+    }
+
+    fn note_presence(&self, person: PersonId, presence: Presence) {
+        {
+            let mut presences = self.presences.lock().unwrap_or_else(PoisonError::into_inner);
+            if presences.len() >= PRESENCES && !presences.contains_key(&person) {
+                return;
+            }
+            let before = match presence.0 == i32::from(Availability::Offline) {
+                true => presences.remove(&person),
+                false => presences.insert(person, presence),
+            };
+            let unchanged = before == Some(presence);
+            if unchanged {
+                return;
+            }
+        }
+        self.hubs.tell_of(person, &presence_of(person, presence));
+    }
+
+    /// Tells the person's home node, which tells the other routers; of an end, every node.
+    fn announce(&self, person: PersonId, (availability, answer_at_s): Presence) {
+        let availability = u32::try_from(availability).unwrap_or(0);
+        let signal = Signal { person: bytes(person), availability, answer_at_s, ..Signal::default() };
+        if availability == Availability::Offline as u32 {
+            self.upstream.signal_all(&signal);
+        } else {
+            self.upstream.signal(Target::Home(person), signal);
+        }
+    }
+}
+
+fn presence_of(person: PersonId, (availability, answer_at_s): Presence) -> Soft {
+    Soft::Presence { person, availability, answer_at_s }
+}
+
+/// The edge as links see it.
+pub struct FromNodes(pub Arc<Edge>);
+
+impl LinkEvents for FromNodes {
+    fn up(&self, _conn: ConnId) {}
+
+    fn down(&self, conn: ConnId) {
+        self.0.hubs.on_disconnect(conn);
+    }
+
+    fn directory(&self, _conn: ConnId, message: DirectoryMessage, first: bool) {
+        let edge = &self.0;
+        let changes = edge.directory.merge(message, first);
+        for token in &changes.tokens {
+            edge.sessions.revoke_token(token);
+        }
+        for (person, not_before_s) in &changes.people {
+            edge.sessions.revoke_person(*person, *not_before_s);
+        }
+        for (shard, leader) in &changes.leaders {
+            edge.upstream.leader_changed(*shard, *leader);
+        }
+        if changes.placement {
+            edge.upstream.placement_changed();
+        }
+        if changes.placement || !changes.leaders.is_empty() {
+            edge.hubs.on_leaders(edge.upstream.as_ref());
+        }
+    }
+
+    fn feed(&self, conn: ConnId, feed: RoomFeed) {
+        if self.0.hubs.on_feed(conn, feed, self.0.upstream.as_ref()) {
+            self.0.metrics.feed_holes.inc();
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let edge = &self.0;
+        let Some(person) = convert::person(&signal.person) else { return };
+        if let Some(room) = convert::room(&signal.room) {
+            return edge.hubs.typing(room, person, Instant::now());
+        }
+        let presence = (i32::try_from(signal.availability).unwrap_or(0), signal.answer_at_s);
+        if presence.0 == i32::from(Availability::Offline) && edge.sessions.has(person) {
+            // Gone elsewhere, but still here: say so again.
+            let here = edge.presences.lock().unwrap_or_else(PoisonError::into_inner).get(&person).copied();
+            return here.into_iter().for_each(|here| edge.announce(person, here));
+        }
+        edge.note_presence(person, presence);
+    }
+}

@@ -1,0 +1,268 @@
+//! Followed rooms. Each room that any session of this router follows has one hub, fed by the node that leads the room's
+//! shard. Sessions are told of news and read it when they can: nobody ever waits for a session.
+
+mod ring;
+mod room;
+mod shared;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hansard_domain::{PersonId, RoomId};
+use hansard_proto::cluster::v1::RoomFeed;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+pub use ring::Read;
+pub use room::Start;
+pub use shared::SharedEvent;
+
+use crate::connection::{Inbox, Soft};
+use crate::convert;
+use crate::limits::PRESENCE_ROOMS;
+use crate::upstream::ConnId;
+use room::{Feed, Room};
+
+/// How often hubs without a feed try again.
+const KEEP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Where hubs get their entries.
+pub trait Feeds: Send + Sync {
+    /// Asks the node that leads the room's shard; the connection it was asked on, or `None` if there is none now.
+    fn subscribe(&self, room: RoomId, start: Start) -> Option<ConnId>;
+    /// Ends a feed.
+    fn unsubscribe(&self, conn: ConnId, room: RoomId);
+    /// The node that leads the room's shard, as far as is known.
+    fn leader(&self, room: RoomId) -> Option<u64>;
+}
+
+/// All hubs of this router.
+#[derive(Debug, Default)]
+pub struct Hubs {
+    rooms: Mutex<HashMap<RoomId, Arc<Mutex<Room>>>>,
+    /// Rooms whose feed does not stand.
+    wanted: Mutex<HashSet<RoomId>>,
+    /// Where people were seen: who follows such a room hears of their presence. At most [`PRESENCE_ROOMS`] rooms each.
+    seen: Mutex<HashMap<PersonId, Vec<RoomId>>>,
+    wake: Notify,
+}
+
+impl Hubs {
+    /// Adds a follower; the first one brings the hub up.
+    pub fn attach(&self, id: RoomId, person: PersonId, inbox: Arc<Inbox>) {
+        let mut rooms = lock(&self.rooms);
+        let hub = rooms.entry(id).or_insert_with(|| {
+            self.want(id);
+            Arc::new(Mutex::new(Room::new(id)))
+        });
+        let mut room = lock(hub);
+        room.attach(inbox);
+        if room.see(person) {
+            self.saw(id, &[person]);
+        }
+    }
+
+    /// Removes a follower; with the last one the hub goes.
+    pub fn detach(&self, id: RoomId, session: u64, feeds: &dyn Feeds) {
+        let mut rooms = lock(&self.rooms);
+        let Some(hub) = rooms.get(&id) else { return };
+        let conn = {
+            let mut room = lock(hub);
+            if !room.detach(session) {
+                return;
+            }
+            room.comes_from()
+        };
+        if let Some(hub) = rooms.remove(&id) {
+            self.forget(id, &lock(&hub));
+        }
+        lock(&self.wanted).remove(&id);
+        if let Some(conn) = conn {
+            feeds.unsubscribe(conn, id);
+        }
+    }
+
+    /// Reads at most `max` entries after a follower's cursor.
+    pub fn read(&self, id: RoomId, session: u64, cursor: u64, max: usize) -> Read {
+        self.hub(id).map_or(Read::NotReady, |hub| lock(&hub).read(session, cursor, max))
+    }
+
+    /// How many rooms are followed.
+    pub fn len(&self) -> usize {
+        lock(&self.rooms).len()
+    }
+
+    /// Whether none is followed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Something came over a connection for a room. Returns whether it had a hole.
+    pub fn on_feed(&self, conn: ConnId, feed: RoomFeed, feeds: &dyn Feeds) -> bool {
+        let Some(id) = convert::room(&feed.room) else { return false };
+        let hub = {
+            let rooms = lock(&self.rooms);
+            match rooms.get(&id) {
+                Some(hub) => hub.clone(),
+                None => {
+                    // Under the lock, so that it cannot overtake the subscription of a new follower.
+                    if feed.ended.is_none() {
+                        feeds.unsubscribe(conn, id);
+                    }
+                    return false;
+                }
+            }
+        };
+        let mut room = lock(&hub);
+        if let Some(at) = &feed.subscribed {
+            room.stand(conn, at.after_seq);
+            lock(&self.wanted).remove(&id);
+        }
+        let entries = feed.entries.iter().map(|entry| convert::shared(id, entry));
+        let mut seen = Vec::new();
+        let whole = room.feed(conn, entries, &mut seen);
+        self.saw(id, &seen);
+        let ended = feed.ended.is_some() && room.ended(conn, Instant::now());
+        drop(room);
+        if !whole || ended {
+            self.want(id);
+        }
+        !whole
+    }
+
+    /// A connection is gone, and the feeds with it.
+    pub fn on_disconnect(&self, conn: ConnId) {
+        for (id, hub) in self.all() {
+            if lock(&hub).ended(conn, Instant::now()) {
+                self.want(id);
+            }
+        }
+    }
+
+    /// Leaders changed: feeds of nodes that do not lead any more are moved.
+    pub fn on_leaders(&self, feeds: &dyn Feeds) {
+        for (id, hub) in self.all() {
+            let mut room = lock(&hub);
+            let Some(conn) = room.comes_from() else { continue };
+            if feeds.leader(id).is_some_and(|leader| leader != conn.node) {
+                room.feed = Feed::Wanted;
+                feeds.unsubscribe(conn, id);
+                drop(room);
+                self.want(id);
+            }
+        }
+    }
+
+    /// Somebody types.
+    pub fn typing(&self, id: RoomId, person: PersonId, now: Instant) {
+        if let Some(hub) = self.hub(id) {
+            let mut room = lock(&hub);
+            room.typing(person, now);
+            if room.see(person) {
+                self.saw(id, &[person]);
+            }
+        }
+    }
+
+    /// Authors of a followed room's history were seen.
+    pub fn see(&self, id: RoomId, people: impl Iterator<Item = PersonId>) {
+        if let Some(hub) = self.hub(id) {
+            let mut room = lock(&hub);
+            let new: Vec<PersonId> = people.filter(|person| room.see(*person)).collect();
+            self.saw(id, &new);
+        }
+    }
+
+    /// Tells soft state of a person to everybody who follows a room where the person was seen, once each.
+    pub fn tell_of(&self, person: PersonId, soft: &Soft) {
+        let rooms = lock(&self.seen).get(&person).cloned().unwrap_or_default();
+        let mut told = HashSet::new();
+        for hub in rooms.into_iter().filter_map(|id| self.hub(id)) {
+            for inbox in lock(&hub).audience() {
+                if told.insert(inbox.session) {
+                    inbox.soft(soft.clone());
+                }
+            }
+        }
+    }
+
+    /// The people who were seen in a room.
+    pub fn people(&self, id: RoomId) -> Vec<PersonId> {
+        self.hub(id).map(|hub| lock(&hub).people().collect()).unwrap_or_default()
+    }
+
+    /// Subscribes for hubs that have no feed, for ever.
+    pub async fn keep(&self, feeds: &dyn Feeds) {
+        loop {
+            if lock(&self.wanted).is_empty() {
+                self.wake.notified().await;
+            }
+            self.keep_once(feeds, Instant::now());
+            // Woken early for new rooms only: a failing one must not spin.
+            let _ = tokio::time::timeout(KEEP_INTERVAL, self.wake.notified()).await;
+        }
+    }
+
+    /// Subscribes for each hub that has no feed.
+    pub fn keep_once(&self, feeds: &dyn Feeds, now: Instant) {
+        let wanted: Vec<RoomId> = lock(&self.wanted).iter().copied().collect();
+        for id in wanted {
+            let Some(hub) = self.hub(id) else {
+                lock(&self.wanted).remove(&id);
+                continue;
+            };
+            let mut room = lock(&hub);
+            let Some(start) = room.wants(now) else {
+                if matches!(room.feed, Feed::Standing(_)) {
+                    lock(&self.wanted).remove(&id);
+                }
+                continue;
+            };
+            if let Some(conn) = feeds.subscribe(id, start) {
+                room.feed = Feed::Asked(conn, now);
+            }
+        }
+    }
+
+    fn saw(&self, id: RoomId, people: &[PersonId]) {
+        if people.is_empty() {
+            return;
+        }
+        let mut seen = lock(&self.seen);
+        for person in people {
+            let rooms = seen.entry(*person).or_default();
+            if rooms.len() < PRESENCE_ROOMS && !rooms.contains(&id) {
+                rooms.push(id);
+            }
+        }
+    }
+
+    fn forget(&self, id: RoomId, room: &Room) {
+        let mut seen = lock(&self.seen);
+        for person in room.people() {
+            let Some(rooms) = seen.get_mut(&person) else { continue };
+            rooms.retain(|known| *known != id);
+            if rooms.is_empty() {
+                seen.remove(&person);
+            }
+        }
+    }
+
+    fn want(&self, id: RoomId) {
+        lock(&self.wanted).insert(id);
+        self.wake.notify_one();
+    }
+
+    fn hub(&self, id: RoomId) -> Option<Arc<Mutex<Room>>> {
+        lock(&self.rooms).get(&id).cloned()
+    }
+
+    fn all(&self) -> Vec<(RoomId, Arc<Mutex<Room>>)> {
+        lock(&self.rooms).iter().map(|(id, hub)| (*id, hub.clone())).collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,273 @@
+//! One followed room: its ring, its followers, and the state of its feed. Sans-IO.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hansard_domain::{PersonId, RoomId};
+use tokio::time::Instant;
+
+use super::ring::{Pushed, Read, Ring};
+use super::SharedEvent;
+use crate::connection::{Inbox, Soft};
+use crate::limits::{PRESENCE_FOLLOWERS, SUBSCRIBE_TIMEOUT, TYPING_INTERVAL};
+use crate::upstream::ConnId;
+
+/// People that a room remembers, for typing and presence.
+const REMEMBERED: usize = 1_024;
+
+/// Pause after a feed ended before it is asked for again: its leader is usually moving.
+const ASK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where the entries come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Feed {
+    /// From nowhere: subscribe.
+    Wanted,
+    /// Asked for, not yet confirmed.
+    Asked(ConnId, Instant),
+    /// It stands.
+    Standing(ConnId),
+}
+
+/// From where on a subscription is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// From the room's head.
+    Now,
+    /// After this seq.
+    After(u64),
+}
+
+#[derive(Debug)]
+struct Follower {
+    inbox: Arc<Inbox>,
+    /// It has been told of news that it has not read yet.
+    told: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Room {
+    id: RoomId,
+    ring: Ring,
+    pub(super) feed: Feed,
+    /// A feed that ended is not asked for again before this.
+    not_before: Option<Instant>,
+    followers: HashMap<u64, Follower>,
+    typed: HashMap<PersonId, Instant>,
+    /// People who were seen here: followers, authors and typists.
+    people: HashSet<PersonId>,
+}
+
+impl Room {
+    pub(super) fn new(id: RoomId) -> Self {
+        Self {
+            id,
+            ring: Ring::default(),
+            feed: Feed::Wanted,
+            not_before: None,
+            followers: HashMap::new(),
+            typed: HashMap::new(),
+            people: HashSet::new(),
+        }
+    }
+
+    pub(super) fn attach(&mut self, inbox: Arc<Inbox>) {
+        self.followers.insert(inbox.session, Follower { inbox, told: false });
+    }
+
+    /// Returns whether nobody follows any more.
+    pub(super) fn detach(&mut self, session: u64) -> bool {
+        self.followers.remove(&session);
+        self.followers.is_empty()
+    }
+
+    /// Reads for a follower, which will be told of later news again.
+    pub(super) fn read(&mut self, session: u64, cursor: u64, max: usize) -> Read {
+        if let Some(follower) = self.followers.get_mut(&session) {
+            follower.told = false;
+        }
+        self.ring.read(cursor, max)
+    }
+
+    /// Where to subscribe from, if it is time to.
+    pub(super) fn wants(&self, now: Instant) -> Option<Start> {
+        match self.feed {
+            Feed::Standing(_) => None,
+            Feed::Wanted if self.not_before.is_some_and(|at| now < at) => None,
+            Feed::Asked(_, at) if now.saturating_duration_since(at) < SUBSCRIBE_TIMEOUT => None,
+            Feed::Asked(..) | Feed::Wanted => Some(self.ring.head().map_or(Start::Now, Start::After)),
+        }
+    }
+
+    /// A subscription was confirmed.
+    pub(super) fn stand(&mut self, conn: ConnId, after: u64) {
+        if self.comes_from() == Some(conn) {
+            self.feed = Feed::Standing(conn);
+            self.ring.stand(after);
+            self.tell();
+        }
+    }
+
+    /// Entries came; authors that were not seen before are added to `seen`. Returns false if there is a hole.
+    pub(super) fn feed(
+        &mut self,
+        conn: ConnId,
+        entries: impl Iterator<Item = SharedEvent>,
+        seen: &mut Vec<PersonId>,
+    ) -> bool {
+        if self.feed != Feed::Standing(conn) {
+            return true;
+        }
+        let (mut added, mut whole) = (false, true);
+        for entry in entries {
+            if let Some(actor) = entry.actor
+                && self.see(actor)
+            {
+                seen.push(actor);
+            }
+            match self.ring.push(entry) {
+                Pushed::Added => added = true,
+                Pushed::Known => {}
+                Pushed::Hole => {
+                    whole = false;
+                    break;
+                }
+            }
+        }
+        if added {
+            self.tell();
+        }
+        if !whole {
+            self.feed = Feed::Wanted;
+        }
+        whole
+    }
+
+    /// The feed over this connection ended. Returns whether it was the one in use.
+    pub(super) fn ended(&mut self, conn: ConnId, now: Instant) -> bool {
+        let ours = self.comes_from() == Some(conn);
+        if ours {
+            self.feed = Feed::Wanted;
+            self.not_before = Some(now + ASK_PAUSE);
+        }
+        ours
+    }
+
+    /// The connection that the feed comes or will come over.
+    pub(super) fn comes_from(&self) -> Option<ConnId> {
+        match self.feed {
+            Feed::Wanted => None,
+            Feed::Asked(conn, _) | Feed::Standing(conn) => Some(conn),
+        }
+    }
+
+    /// Passes typing on, but to the one who types, and not too often.
+    pub(super) fn typing(&mut self, person: PersonId, now: Instant) {
+        if self.typed.len() >= REMEMBERED {
+            // Forgotten as a whole: the next sign of each is passed on again.
+            self.typed.clear();
+        }
+        let last = self.typed.insert(person, now);
+        if last.is_some_and(|last| now.saturating_duration_since(last) < TYPING_INTERVAL) {
+            return;
+        }
+        let soft = Soft::Typing { room: self.id, person };
+        self.followers.values().for_each(|follower| follower.inbox.soft(soft.clone()));
+    }
+
+    /// Remembers that a person was seen here. Returns whether that is new.
+    pub(super) fn see(&mut self, person: PersonId) -> bool {
+        self.people.len() < REMEMBERED && self.people.insert(person)
+    }
+
+    /// The people who were seen here.
+    pub(super) fn people(&self) -> impl Iterator<Item = PersonId> + '_ {
+        self.people.iter().copied()
+    }
+
+    /// Who hears of the presence of people who were seen here: all followers, where they are not too many.
+    pub(super) fn audience(&self) -> impl Iterator<Item = &Arc<Inbox>> + '_ {
+        let small = self.followers.len() <= PRESENCE_FOLLOWERS;
+        self.followers.values().map(|follower| &follower.inbox).filter(move |_| small)
+    }
+
+    fn tell(&mut self) {
+        for follower in self.followers.values_mut().filter(|follower| !follower.told) {
+            follower.told = true;
+            follower.inbox.news(self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hansard_proto::v1::Event;
+
+    use super::*;
+
+    const CONN: ConnId = ConnId { node: 1, generation: 1 };
+
+    fn entries(range: std::ops::RangeInclusive<u64>) -> impl Iterator<Item = SharedEvent> {
+        range.map(|seq| SharedEvent::new(Event { seq, ..Event::default() }, None, None))
+    }
+
+    fn standing() -> (Room, Arc<Inbox>) {
+        let mut room = Room::new(RoomId::from_bytes([7; 16]));
+        let inbox = Arc::new(Inbox::new(1));
+        room.attach(inbox.clone());
+        room.feed = Feed::Asked(CONN, Instant::now());
+        room.stand(CONN, 0);
+        (room, inbox)
+    }
+
+    #[test]
+    fn a_follower_is_told_once_until_it_reads() {
+        let (mut room, inbox) = standing();
+        assert_eq!(inbox.take().news.len(), 1);
+        assert!(room.feed(CONN, entries(1..=2), &mut Vec::new()));
+        assert!(inbox.take().news.is_empty(), "it was told when the feed stood and has not read yet");
+        room.read(1, 0, 9);
+        assert!(room.feed(CONN, entries(3..=3), &mut Vec::new()));
+        assert_eq!(inbox.take().news.len(), 1);
+    }
+
+    #[test]
+    fn a_hole_asks_again_after_the_last_good_entry() {
+        let (mut room, _inbox) = standing();
+        assert!(room.feed(CONN, entries(1..=2), &mut Vec::new()));
+        assert!(!room.feed(CONN, entries(4..=4), &mut Vec::new()));
+        assert_eq!(room.wants(Instant::now()), Some(Start::After(2)));
+    }
+
+    #[test]
+    fn feeds_of_former_connections_are_ignored() {
+        let (mut room, _inbox) = standing();
+        let former = ConnId { node: 2, generation: 9 };
+        assert!(room.feed(former, entries(5..=5), &mut Vec::new()));
+        room.stand(former, 99);
+        assert!(!room.ended(former, Instant::now()));
+        assert_eq!(room.comes_from(), Some(CONN));
+    }
+
+    #[test]
+    fn an_unanswered_subscription_is_made_again() {
+        let mut room = Room::new(RoomId::from_bytes([7; 16]));
+        let now = Instant::now();
+        room.feed = Feed::Asked(CONN, now);
+        assert_eq!(room.wants(now), None);
+        assert_eq!(room.wants(now + SUBSCRIBE_TIMEOUT), Some(Start::Now));
+    }
+
+    #[test]
+    fn typing_is_passed_on_once() {
+        let (mut room, inbox) = standing();
+        let (person, now) = (PersonId::from_bytes([1; 16]), Instant::now());
+        room.typing(person, now);
+        room.typing(person, now + Duration::from_millis(10));
+        assert_eq!(inbox.take().soft.len(), 1);
+        room.typing(person, now + TYPING_INTERVAL);
+        assert_eq!(inbox.take().soft.len(), 1);
+        assert!(room.see(person) && !room.see(person));
+    }
+}

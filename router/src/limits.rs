@@ -1,0 +1,141 @@
+//! The router's own bounds; those of the client contract are in `hansard_domain::limits`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How long a connection may take to say hello.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a client should ping.
+pub const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Silence after which a session is dead.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A client that takes nothing for so long is cut.
+pub const STALLED_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest agent string in a hello, bytes.
+pub const MAX_AGENT_BYTES: usize = 128;
+/// Longest token, bytes; ours are below 1 KiB, those of large identity providers below 8.
+pub const MAX_TOKEN_BYTES: usize = 16 << 10;
+
+/// Sends and read marks that one session may have under way.
+pub const MAX_SENDS: usize = 256;
+/// Calls that one session may have under way.
+pub const MAX_CALLS: usize = 64;
+/// History pages that one session may have under way.
+pub const MAX_PAGES: usize = 8;
+/// Entries in one such page.
+pub const PAGE_ENTRIES: u32 = 256;
+/// Content bytes in one such page.
+pub const PAGE_BYTES: u32 = 128 << 10;
+/// How long a follow waits before it asks for a page again that could not be had.
+pub const PAGE_RETRY: Duration = Duration::from_millis(250);
+/// Malformed frames that a session survives.
+pub const MAX_MALFORMED: u32 = 32;
+
+/// Frames that wait for a client before its follows pause and replay from storage later.
+pub const OUTBOUND_FRAMES: usize = 256;
+/// Their bytes.
+pub const OUTBOUND_BYTES: usize = 256 << 10;
+/// Frames that wait for a client before the router stops reading from it.
+pub const OUTBOUND_HARD_FRAMES: usize = 4_096;
+/// Soft-state frames (typing, presence, read marks) that wait for a session; more are dropped.
+pub const INBOX_SIGNALS: usize = 128;
+
+/// Entries that a hub keeps for its followers.
+pub const RING_ENTRIES: usize = 512;
+/// Their bytes.
+pub const RING_BYTES: usize = 1 << 20;
+/// How long a subscription may stay unanswered before it is made again.
+pub const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Followers of a room on one router beyond which presence is not delivered there: it would cost their square.
+pub const PRESENCE_FOLLOWERS: usize = 512;
+/// Rooms that hear of one change of a person's presence.
+pub const PRESENCE_ROOMS: usize = 64;
+/// How often one person's typing is passed on in one room.
+pub const TYPING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Items that wait for a link.
+pub const LINK_QUEUE: usize = 8_192;
+/// Calls under way on one link.
+pub const LINK_CALLS: usize = 16_384;
+/// Items in one batch on a link.
+pub const BATCH_ITEMS: usize = 1_024;
+/// Bytes in one batch on a link; well below gRPC's 4 MiB decoding limit.
+pub const BATCH_BYTES: usize = 1 << 20;
+/// How long the router tries to get one call answered.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shortest and longest pause between two tries of a call.
+pub const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
+/// Shortest and longest pause between two tries of a link.
+pub const LINK_PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(1_000));
+
+/// Age of the directory beyond which nobody is admitted.
+pub const DIRECTORY_STALE: Duration = Duration::from_secs(10);
+/// Age of the directory beyond which sessions are closed.
+pub const DIRECTORY_DEAD: Duration = Duration::from_secs(30);
+
+/// People kept in the login cache.
+pub const PEOPLE_CACHE: usize = 65_536;
+/// Difference of clocks that is forgiven in a token's times, seconds.
+pub const TOKEN_LEEWAY_S: i64 = 5;
+/// How often key files are looked at.
+pub const JWKS_FILE_INTERVAL: Duration = Duration::from_secs(2);
+/// How often keys are fetched from a URL.
+pub const JWKS_URL_INTERVAL: Duration = Duration::from_secs(300);
+/// Least time between two fetches for unknown key ids.
+pub const JWKS_UNKNOWN_INTERVAL: Duration = Duration::from_secs(10);
+/// Largest key set, bytes.
+pub const JWKS_BYTES: usize = 256 << 10;
+
+/// (person, reason) pairs of refusals that wait to be reported; more are counted in metrics only.
+pub const REFUSALS: usize = 4_096;
+/// Reports in one round.
+pub const REFUSALS_ROUND: usize = 64;
+/// Time between rounds.
+pub const REFUSALS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Frames of one connection that wait for HTTP/2.
+pub const GRPC_FRAMES: usize = 16;
+/// Largest HTTP header list, bytes.
+pub const HEADER_BYTES: u32 = 32 << 10;
+/// HTTP/2 streams per connection.
+pub const STREAMS: u32 = 256;
+/// HTTP/2 streams that were reset before they were accepted, per connection.
+pub const PENDING_RESETS: usize = 32;
+/// Unary calls under way on the router.
+pub const UNARY_CALLS: usize = 4_096;
+/// Longest unary call.
+pub const UNARY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long an HTTP/1 client may take to send its request's head.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How fast people may go. Generous: they keep a runaway client from starving others, and are no quota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rates {
+    /// Frames per second of one session.
+    pub session_per_second: u32,
+    /// Frames that a session may send at once after a pause.
+    pub session_burst: u32,
+    /// Frames and unary calls per second of one person on this router.
+    pub person_per_second: u32,
+    /// Those that a person may send at once after a pause.
+    pub person_burst: u32,
+    /// Sessions of one person on this router.
+    pub person_sessions: usize,
+    /// Sessions on this router.
+    pub sessions: usize,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            session_per_second: 50_000,
+            session_burst: 50_000,
+            person_per_second: 500_000,
+            person_burst: 500_000,
+            person_sessions: 20_000,
+            sessions: 200_000,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! A change that a person wants in a room.
+
+use bytes::Bytes;
+use hansard_domain::{Action, RequestId, RoomId};
+use hansard_proto::cluster::v1::Propose;
+use hansard_proto::convert;
+
+/// A validated proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The identity of the intent.
+    pub request: RequestId,
+    /// The room.
+    pub room: RoomId,
+    /// What to do in it.
+    pub action: Action,
+    /// `domain`'s content format.
+    pub content: Bytes,
+}
+
+/// What was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// The entry's seq in the room, or the read mark.
+    pub seq: u64,
+    /// The entry's time, microseconds UTC.
+    pub time_us: i64,
+}
+
+impl Proposal {
+    /// As nodes are told.
+    pub fn into_wire(self) -> Propose {
+        convert::propose(self.request, &self.action, self.content).expect("actions in rooms have a wire form")
+    }
+}

@@ -1,0 +1,302 @@
+//! A person's conversation, whatever carries it. Sans-IO: frames, answers, news and time go in, [`Effect`]s come out.
+//!
+//! ```text
+//! new ──hello──▶ admitting ──on_admitted──▶ open ──end──▶ over
+//! ```
+
+mod effect;
+mod follow;
+mod frames;
+#[cfg(test)]
+mod splice_tests;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use hansard_domain::limits::MAX_FRAME_BYTES;
+use hansard_proto::rpc::Status;
+use hansard_proto::status;
+use hansard_proto::v1::connect_response::Frame;
+use hansard_proto::v1::{self, Ack, ConnectRequest, Refusal, Reply, Welcome, connect_request, reply};
+use tokio::time::Instant;
+use tonic::Code;
+
+pub use effect::{Admission, Effect, End, Item, Page, PageRequest, Rings, Secret, Tag};
+pub use follow::Follows;
+
+use crate::bucket::Bucket;
+use crate::connection::Soft;
+use crate::convert;
+use crate::limits::{HELLO_TIMEOUT, IDLE_TIMEOUT, MAX_MALFORMED, PING_INTERVAL, Rates};
+use crate::proposal::Committed;
+use crate::{reason, refuse};
+
+/// Why bytes are no frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FrameFault {
+    /// Larger than a frame may be; the rest of the stream cannot be trusted to be read.
+    TooLarge,
+    /// No `ConnectRequest`.
+    Malformed(String),
+    /// Nothing that can be read after it.
+    Broken(String),
+}
+
+/// A session.
+#[derive(Debug)]
+pub struct Session {
+    state: State,
+    bucket: Bucket,
+    heard: Instant,
+    malformed: u32,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A hello must come by then.
+    New(Instant),
+    /// The token is being checked.
+    Admitting(Vec<v1::Cursor>),
+    Open(Box<Open>),
+    Over,
+}
+
+/// What an open session knows.
+#[derive(Debug)]
+struct Open {
+    admission: Admission,
+    follows: Follows,
+    sends: usize,
+    calls: usize,
+}
+
+impl Session {
+    /// A new connection's session.
+    pub fn new(now: Instant, rates: &Rates) -> Self {
+        let bucket = Bucket::new(rates.session_per_second, rates.session_burst, now);
+        Self { state: State::New(now + HELLO_TIMEOUT), bucket, heard: now, malformed: 0 }
+    }
+
+    /// The followed rooms, to be detached when the connection goes.
+    pub fn follows(&self) -> Option<&Follows> {
+        match &self.state {
+            State::Open(open) => Some(&open.follows),
+            _ => None,
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// A frame came from the client, or something that is none.
+    pub fn on_frame(&mut self, now: Instant, frame: Result<ConnectRequest, FrameFault>, out: &mut Vec<Effect>) {
+        self.heard = now;
+        let frame = match frame {
+            Ok(ConnectRequest { frame: Some(frame) }) => frame,
+            Ok(ConnectRequest { frame: None }) => return self.on_malformed("the frame holds nothing".into(), out),
+            Err(FrameFault::Malformed(why)) => return self.on_malformed(why, out),
+            Err(FrameFault::Broken(why)) => {
+                return self.end(Some(refuse::frame(reason::FRAME_MALFORMED, why)), None, out);
+            }
+            Err(FrameFault::TooLarge) => {
+                let text = format!("a frame may have at most {MAX_FRAME_BYTES} bytes");
+                let metadata = [("limit", MAX_FRAME_BYTES.to_string())];
+                let too_large = status::with_metadata(Code::InvalidArgument, reason::FRAME_TOO_LARGE, text, metadata);
+                return self.end(Some(too_large), None, out);
+            }
+        };
+        match &mut self.state {
+            State::New(_) => self.on_first(frame, out),
+            State::Admitting(_) => {
+                let early = refuse::frame(reason::FRAME_OUT_OF_ORDER, "wait for `welcome` before the next frame");
+                self.end(Some(early), None, out);
+            }
+            State::Open(_) if matches!(frame, connect_request::Frame::Hello(_)) => {
+                let twice = refuse::frame(reason::FRAME_OUT_OF_ORDER, "a session has one `hello`, its first frame");
+                self.end(Some(twice), None, out);
+            }
+            State::Open(open) => match paced(&mut self.bucket, open, now) {
+                Ok(()) => open.on_frame(frame, out),
+                Err(wait) => frames::refuse(&frame, refuse::rate_limited(wait), out),
+            },
+            State::Over => {}
+        }
+    }
+
+    /// The client will say nothing more.
+    pub fn on_closed(&mut self, out: &mut Vec<Effect>) {
+        self.end(None, None, out);
+    }
+
+    /// The token was checked.
+    pub fn on_admitted(&mut self, now: Instant, answer: Result<Admission, Status>, out: &mut Vec<Effect>) {
+        let State::Admitting(cursors) = &mut self.state else { return };
+        let cursors = std::mem::take(cursors);
+        let admission = match answer {
+            Ok(admission) if admission.expires > now => admission,
+            Ok(_) => return self.end(Some(expired()), None, out),
+            Err(status) => {
+                let after = status::retry_after(&status);
+                return self.end(Some(status), after, out);
+            }
+        };
+        let principal = &admission.principal;
+        let welcome = Welcome {
+            person: principal.person.to_string(),
+            session: admission.session.clone(),
+            alternates: admission.alternates.clone(),
+            ping_interval: Some(convert::duration(PING_INTERVAL)),
+            expires: Some(convert::timestamp_s(principal.expires_s)),
+        };
+        out.push(Effect::Send(Box::new(Frame::Welcome(welcome))));
+        let mut open = Open { admission, follows: Follows::default(), sends: 0, calls: 0 };
+        for cursor in cursors {
+            let v1::Cursor { room, after_seq } = cursor;
+            open.follow(v1::Follow { room, after_seq, from_now: false }, out);
+        }
+        self.state = State::Open(Box::new(open));
+    }
+
+    /// A send or a read mark was committed, or not.
+    pub fn on_committed(&mut self, tag: Tag, answer: Result<Committed, Status>, out: &mut Vec<Effect>) {
+        let State::Open(open) = &mut self.state else { return };
+        open.sends -= 1;
+        let (request_id, room) = (tag.request.to_string(), tag.room.to_string());
+        let frame = match answer {
+            Ok(Committed { seq, time_us }) => {
+                Frame::Ack(Ack { request_id, room, seq, time: Some(convert::timestamp(time_us)) })
+            }
+            Err(status) => Frame::Refusal(Refusal { request_id, room, status: Some(status) }),
+        };
+        out.push(Effect::Send(Box::new(frame)));
+    }
+
+    /// A call was answered.
+    pub fn on_reply(&mut self, id: u64, answer: Result<prost_types::Any, Status>, out: &mut Vec<Effect>) {
+        let State::Open(open) = &mut self.state else { return };
+        open.calls -= 1;
+        let outcome = match answer {
+            Ok(body) => reply::Outcome::Body(body),
+            Err(status) => reply::Outcome::Status(status),
+        };
+        out.push(Effect::Send(Box::new(Frame::Reply(Reply { id, outcome: Some(outcome) }))));
+    }
+
+    /// A page of history came, or not.
+    pub fn on_page(&mut self, now: Instant, request: PageRequest, answer: Result<Page, Status>, out: &mut Vec<Effect>) {
+        if let State::Open(open) = &mut self.state {
+            open.follows.page(request, answer, now, out);
+        }
+    }
+
+    /// A followed room has news.
+    pub fn on_news(&mut self, room: hansard_domain::RoomId) {
+        if let State::Open(open) = &mut self.state {
+            open.follows.news(room);
+        }
+    }
+
+    /// Soft state came.
+    pub fn on_soft(&mut self, soft: Soft, out: &mut Vec<Effect>) {
+        if let State::Open(open) = &self.state
+            && let Some(frame) = open.soft(soft)
+        {
+            out.push(Effect::Send(Box::new(frame)));
+        }
+    }
+
+    /// Time passed.
+    pub fn on_tick(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        let over = match &mut self.state {
+            State::New(by) if now >= *by => Some(refuse::frame(reason::HELLO_MISSING, "no `hello` came within 10 s")),
+            State::Open(open) if now >= open.admission.expires => Some(expired()),
+            State::Open(_) if now >= self.heard + IDLE_TIMEOUT => {
+                Some(status::new(Code::DeadlineExceeded, reason::IDLE, "nothing was heard for three ping intervals"))
+            }
+            State::Open(open) => {
+                open.follows.tick(now);
+                None
+            }
+            _ => None,
+        };
+        if over.is_some() {
+            self.end(over, None, out);
+        }
+    }
+
+    /// When `on_tick` is due.
+    pub fn next_tick(&self) -> Option<Instant> {
+        match &self.state {
+            State::New(by) => Some(*by),
+            State::Open(open) => {
+                let first = open.admission.expires.min(self.heard + IDLE_TIMEOUT);
+                Some(open.follows.next_tick().map_or(first, |at| at.min(first)))
+            }
+            State::Admitting(_) | State::Over => None,
+        }
+    }
+
+    /// Delivers at most about `budget` live entries and asks for pages; call it while the client takes frames.
+    pub fn pump(&mut self, budget: usize, rings: &dyn Rings, out: &mut Vec<Effect>) {
+        if let State::Open(open) = &mut self.state {
+            open.follows.pump(open.admission.principal.person, budget, rings, out);
+        }
+    }
+
+    /// Ends the session. `after`: how long the client should wait before it comes back.
+    pub fn end(&mut self, status: Option<Status>, after: Option<Duration>, out: &mut Vec<Effect>) {
+        let welcomed = match std::mem::replace(&mut self.state, State::Over) {
+            State::Over => return,
+            State::Open(open) => {
+                out.extend(open.follows.rooms().map(Effect::Detach));
+                true
+            }
+            State::New(_) | State::Admitting(_) => false,
+        };
+        out.push(Effect::End(End { status, after, welcomed }));
+    }
+
+    fn on_first(&mut self, frame: connect_request::Frame, out: &mut Vec<Effect>) {
+        let connect_request::Frame::Hello(hello) = frame else {
+            let text = "the first frame must be `hello`, with a token";
+            return self.end(Some(refuse::frame(reason::HELLO_EXPECTED, text)), None, out);
+        };
+        match frames::check_hello(&hello) {
+            Ok(()) => {
+                self.state = State::Admitting(hello.cursors);
+                out.push(Effect::Admit(Secret(hello.token)));
+            }
+            Err(status) => self.end(Some(status), None, out),
+        }
+    }
+
+    fn on_malformed(&mut self, why: String, out: &mut Vec<Effect>) {
+        self.malformed += 1;
+        let status = refuse::frame(reason::FRAME_MALFORMED, why);
+        match &self.state {
+            State::Open(_) if self.malformed <= MAX_MALFORMED => {
+                out.push(Effect::Refused(status.clone()));
+                let refusal = Refusal { status: Some(status), ..Refusal::default() };
+                out.push(Effect::Send(Box::new(Frame::Refusal(refusal))));
+            }
+            State::Open(_) => {
+                let text = format!("more than {MAX_MALFORMED} malformed frames in one session");
+                self.end(Some(refuse::frame(reason::TOO_MANY_MALFORMED, text)), None, out);
+            }
+            _ => self.end(Some(status), None, out),
+        }
+    }
+}
+
+/// The token's time is over.
+pub fn expired() -> Status {
+    refuse::unauthenticated(reason::TOKEN_EXPIRED, "the token has expired; come back with a new one")
+}
+
+fn paced(bucket: &mut Bucket, open: &Open, now: Instant) -> Result<(), Duration> {
+    bucket.take(now)?;
+    open.admission.rate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(now)
+}

@@ -1,0 +1,141 @@
+//! A call, tried until it is answered or its time is over. Every call may be tried again: reads change nothing, and
+//! whatever changes something carries a request id.
+
+use std::time::Duration;
+
+use hansard_domain::NodeId;
+use hansard_proto::cluster::v1::node_call::Call;
+use hansard_proto::cluster::v1::node_reply::Outcome;
+use hansard_proto::cluster::v1::{NodeCall, Proposed};
+use hansard_proto::convert::bytes;
+use hansard_proto::rpc::Status;
+use hansard_proto::status;
+use hansard_runtime::telemetry;
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::Upstream;
+use super::conn::Lost;
+use crate::directory::{Route, Target};
+use crate::limits::{CALL_TIMEOUT, LINK_CALLS, RETRY_PAUSE};
+use crate::principal::Principal;
+use crate::proposal::{Committed, Proposal};
+use crate::{reason, refuse};
+
+/// What a try came to, when it came to nothing.
+enum Again {
+    /// Nothing was done.
+    Elsewhere(Status),
+    /// Something may have been done.
+    Unknown,
+    /// Stop trying.
+    Refused(Status),
+}
+
+impl Upstream {
+    /// Makes a call to the leader of the target's shard.
+    ///
+    /// # Errors
+    /// The node's refusal, or `UNAVAILABLE` with `RetryInfo` when the outcome is unknown after [`CALL_TIMEOUT`].
+    pub async fn call(&self, who: Option<&Principal>, target: Target, call: Call) -> Result<Outcome, Status> {
+        let (started, traceparent) = (Instant::now(), telemetry::traceparent(&tracing::Span::current()));
+        let template = NodeCall {
+            principal: who.map(Principal::to_wire),
+            traceparent: traceparent.unwrap_or_default(),
+            call: Some(call),
+            ..NodeCall::default()
+        };
+        let answer = self.until(started + CALL_TIMEOUT, target, template).await;
+        self.metrics.upstream(&answer, started.elapsed());
+        answer
+    }
+
+    /// Has a proposal committed.
+    ///
+    /// # Errors
+    /// As [`Upstream::call`].
+    pub async fn propose(&self, who: &Principal, proposal: Proposal) -> Result<Committed, Status> {
+        let target = Target::Room(proposal.room);
+        match self.call(Some(who), target, Call::Propose(proposal.into_wire())).await? {
+            Outcome::Proposed(Proposed { seq, time_us, .. }) => Ok(Committed { seq, time_us }),
+            _ => Err(refuse::wrong_answer().into_status()),
+        }
+    }
+
+    async fn until(&self, deadline: Instant, target: Target, template: NodeCall) -> Result<Outcome, Status> {
+        let (mut pause, mut unknown, mut hint, mut hinted) = (RETRY_PAUSE.0, false, None, false);
+        loop {
+            let nothing = match self.attempt(deadline, target, hint.take(), template.clone()).await {
+                Ok(outcome) => return Ok(outcome),
+                Err(Again::Refused(status)) => return Err(status),
+                Err(Again::Elsewhere(status)) => {
+                    hint = leader_hint(&status);
+                    Some(status)
+                }
+                Err(Again::Unknown) => None,
+            };
+            unknown |= nothing.is_none();
+            // At once where a leader was named, but not twice in a row: two nodes may name each other.
+            hinted = hint.is_some() && !hinted;
+            let wait = if hinted { Duration::ZERO } else { self.jittered(pause) };
+            if Instant::now() + wait >= deadline {
+                let text = "no leader answered in time; the outcome is unknown: send again with the same request id";
+                let nothing = nothing.filter(|_| !unknown);
+                return Err(nothing.map_or_else(|| status::unknown_outcome(text), no_leader));
+            }
+            self.metrics.upstream_retries.inc();
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(RETRY_PAUSE.1);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        deadline: Instant,
+        target: Target,
+        hint: Option<NodeId>,
+        mut call: NodeCall,
+    ) -> Result<Outcome, Again> {
+        let elsewhere = |text: &str| Again::Elsewhere(status::new(Code::Unavailable, reason::NO_LEADER, text));
+        let route = self.directory.route(target).ok_or_else(|| elsewhere("the placement is not known yet"))?;
+        let conn = match (target, hint.or(route.leader)) {
+            // The leader of meta sees most; but whoever answers will do.
+            (Target::AnyNode, leader) => leader.and_then(|node| self.conn(node)).or_else(|| self.conns().into_iter().next()),
+            (_, Some(leader)) => self.conn(leader),
+            (_, None) => return Err(elsewhere("the shard's leader is not known")),
+        };
+        let conn = conn.ok_or_else(|| elsewhere("the shard's leader cannot be reached"))?;
+        let Route { shard, epoch, .. } = route;
+        (call.shard, call.epoch) = (bytes(shard), epoch);
+        let left = deadline.saturating_duration_since(Instant::now());
+        call.deadline_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1);
+        match conn.call(shard, call, deadline).await {
+            Ok(Outcome::Status(status)) => Err(judge(status)),
+            Ok(outcome) => Ok(outcome),
+            Err(Lost::Down) => Err(elsewhere("the link to the shard's leader is down")),
+            Err(Lost::Full) => Err(Again::Refused(refuse::overloaded("calls to a node", LINK_CALLS))),
+            Err(Lost::Unknown | Lost::Late) => Err(Again::Unknown),
+        }
+    }
+}
+
+fn judge(status: Status) -> Again {
+    let reason = status::reason_of(&status).unwrap_or_default();
+    match reason.as_str() {
+        reason::NOT_LEADER | reason::NO_LEADER | reason::STALE_EPOCH => Again::Elsewhere(status),
+        _ if matches!(status::code_of(&status), Code::Unavailable | Code::Aborted) => Again::Unknown,
+        _ => Again::Refused(status),
+    }
+}
+
+/// The node that a `NOT_LEADER` names.
+fn leader_hint(status: &Status) -> Option<NodeId> {
+    let info = status::info_of(status)?;
+    info.metadata.get("leader")?.parse().ok().filter(|node| *node != 0)
+}
+
+/// What clients are told when nothing was done since nobody led: inner reasons stay inside.
+fn no_leader(status: Status) -> Status {
+    let text = format!("nothing was done, try again: {}", status.message);
+    status::retryable(Code::Unavailable, reason::NO_LEADER, text, Duration::from_millis(500))
+}
