@@ -97,7 +97,12 @@ pub struct LoadedFacts {
 impl LoadedFacts {
     /// The facts, borrowed.
     pub fn facts(&self) -> Facts<'_> {
-        Facts { room: self.room.as_ref(), actor: self.actor.as_ref(), subject: self.subject.as_ref(), target: self.target }
+        Facts {
+            room: self.room.as_ref(),
+            actor: self.actor.as_ref(),
+            subject: self.subject.as_ref(),
+            target: self.target,
+        }
     }
 }
 
@@ -106,7 +111,9 @@ pub fn authorize(actor: PersonId, action: &Action, facts: &Facts<'_>) -> Result<
     match *action {
         Action::Claim { .. } => Ok(RuleId::PeopleClaim),
         Action::Refused { .. } => Ok(RuleId::RefusalsAreRecorded),
-        Action::CreateRoom { visibility, peer, .. } => create(actor, visibility, peer, facts),
+        Action::CreateRoom {
+            visibility, peer, ..
+        } => create(actor, visibility, peer, facts),
         Action::Join { .. } => join(actor, facts),
         _ => {
             let (room, member) = inside(facts)?;
@@ -117,11 +124,16 @@ pub fn authorize(actor: PersonId, action: &Action, facts: &Facts<'_>) -> Result<
                 Action::RedactMessage { target, .. } => redact(actor, member, target, facts),
                 _ if room.visibility == Visibility::Direct => Err(Refusal::DirectRoom),
                 Action::Leave { .. } => leave(room, member),
-                Action::Invite { person, role, .. } => invite(room, member, person, role, facts.subject),
+                Action::Invite { person, role, .. } => {
+                    invite(room, member, person, role, facts.subject)
+                }
                 Action::Remove { person, .. } => remove(actor, member, person, facts.subject),
                 Action::SetRole { role, .. } => set_role(room, member, role, facts.subject),
                 Action::SetTopic { .. } => owner(member, RuleId::OwnersSetTopic),
-                Action::Claim { .. } | Action::Refused { .. } | Action::CreateRoom { .. } | Action::Join { .. } => {
+                Action::Claim { .. }
+                | Action::Refused { .. }
+                | Action::CreateRoom { .. }
+                | Action::Join { .. } => {
                     unreachable!("matched above")
                 }
             }
@@ -149,14 +161,21 @@ pub(crate) fn outside(room: &Room, actor: Option<&Member>) -> Refusal {
     }
 }
 
-fn create(actor: PersonId, visibility: Visibility, peer: Option<PersonId>, facts: &Facts<'_>) -> Result<RuleId, Refusal> {
+fn create(
+    actor: PersonId,
+    visibility: Visibility,
+    peer: Option<PersonId>,
+    facts: &Facts<'_>,
+) -> Result<RuleId, Refusal> {
     let direct = visibility == Visibility::Direct;
     if direct != peer.is_some() || peer == Some(actor) || peer == Some(PersonId::SYSTEM) {
         return Err(Refusal::InvalidAction);
     }
     match facts.room {
         // The other of the two was first: the room is there, and creating it again changes nothing.
-        Some(room) if direct && room.pair.is_some() && room.peer(actor) == peer => Ok(RuleId::AnyoneOpensDirect),
+        Some(room) if direct && room.pair.is_some() && room.peer(actor) == peer => {
+            Ok(RuleId::AnyoneOpensDirect)
+        }
         Some(_) => Err(Refusal::RoomExists),
         None if direct => Ok(RuleId::AnyoneOpensDirect),
         None => Ok(RuleId::AnyoneCreates),
@@ -178,17 +197,37 @@ fn join(actor: PersonId, facts: &Facts<'_>) -> Result<RuleId, Refusal> {
 }
 
 fn message(member: &Member, target: u64, facts: &Facts<'_>) -> Result<Target, Refusal> {
-    let found = facts.target.filter(|t| t.kind == Kind::Message && member.sees(target));
+    let found = facts
+        .target
+        .filter(|t| t.kind == Kind::Message && member.sees(target));
     let found = found.ok_or(Refusal::TargetUnknown)?;
-    if found.redacted { Err(Refusal::TargetRedacted) } else { Ok(found) }
+    if found.redacted {
+        Err(Refusal::TargetRedacted)
+    } else {
+        Ok(found)
+    }
 }
 
-fn edit(actor: PersonId, member: &Member, target: u64, facts: &Facts<'_>) -> Result<RuleId, Refusal> {
+fn edit(
+    actor: PersonId,
+    member: &Member,
+    target: u64,
+    facts: &Facts<'_>,
+) -> Result<RuleId, Refusal> {
     let target = message(member, target, facts)?;
-    if target.author == actor { Ok(RuleId::AuthorsEdit) } else { Err(Refusal::NotAllowed) }
+    if target.author == actor {
+        Ok(RuleId::AuthorsEdit)
+    } else {
+        Err(Refusal::NotAllowed)
+    }
 }
 
-fn redact(actor: PersonId, member: &Member, target: u64, facts: &Facts<'_>) -> Result<RuleId, Refusal> {
+fn redact(
+    actor: PersonId,
+    member: &Member,
+    target: u64,
+    facts: &Facts<'_>,
+) -> Result<RuleId, Refusal> {
     let target = message(member, target, facts)?;
     if target.author == actor {
         return Ok(RuleId::AuthorsRedact);
@@ -197,31 +236,56 @@ fn redact(actor: PersonId, member: &Member, target: u64, facts: &Facts<'_>) -> R
 }
 
 fn owner(member: &Member, rule: RuleId) -> Result<RuleId, Refusal> {
-    if member.role == Role::Owner { Ok(rule) } else { Err(Refusal::NotAllowed) }
+    if member.role == Role::Owner {
+        Ok(rule)
+    } else {
+        Err(Refusal::NotAllowed)
+    }
 }
 
 fn leave(room: &Room, member: &Member) -> Result<RuleId, Refusal> {
     let last = member.role == Role::Owner && room.owners == 1 && room.members > 1;
-    if last { Err(Refusal::LastOwner) } else { Ok(RuleId::MembersLeave) }
+    if last {
+        Err(Refusal::LastOwner)
+    } else {
+        Ok(RuleId::MembersLeave)
+    }
 }
 
-fn invite(room: &Room, member: &Member, person: PersonId, role: Role, subject: Option<&Member>) -> Result<RuleId, Refusal> {
+fn invite(
+    room: &Room,
+    member: &Member,
+    person: PersonId,
+    role: Role,
+    subject: Option<&Member>,
+) -> Result<RuleId, Refusal> {
     if person == PersonId::SYSTEM {
         return Err(Refusal::InvalidAction);
     }
     let rule = match member.role {
         Role::Owner => RuleId::OwnersInvite,
         // What an owner has undone, only an owner brings back.
-        Role::Member if role != Role::Owner && !subject.is_some_and(|s| s.removed) => RuleId::MembersInvite,
+        Role::Member if role != Role::Owner && !subject.is_some_and(|s| s.removed) => {
+            RuleId::MembersInvite
+        }
         Role::Member | Role::Guest => return Err(Refusal::NotAllowed),
     };
     if subject.is_some_and(Member::is_current) {
         return Err(Refusal::AlreadyMember);
     }
-    if room.members >= MAX_ROOM_MEMBERS { Err(Refusal::TooManyMembers) } else { Ok(rule) }
+    if room.members >= MAX_ROOM_MEMBERS {
+        Err(Refusal::TooManyMembers)
+    } else {
+        Ok(rule)
+    }
 }
 
-fn remove(actor: PersonId, member: &Member, person: PersonId, subject: Option<&Member>) -> Result<RuleId, Refusal> {
+fn remove(
+    actor: PersonId,
+    member: &Member,
+    person: PersonId,
+    subject: Option<&Member>,
+) -> Result<RuleId, Refusal> {
     owner(member, RuleId::OwnersRemove)?;
     if person == actor {
         // Leaving is another thing: who leaves may come back.
@@ -231,13 +295,24 @@ fn remove(actor: PersonId, member: &Member, person: PersonId, subject: Option<&M
     Ok(RuleId::OwnersRemove)
 }
 
-fn set_role(room: &Room, member: &Member, role: Role, subject: Option<&Member>) -> Result<RuleId, Refusal> {
+fn set_role(
+    room: &Room,
+    member: &Member,
+    role: Role,
+    subject: Option<&Member>,
+) -> Result<RuleId, Refusal> {
     owner(member, RuleId::OwnersSetRoles)?;
     let subject = current(subject)?;
     let last = subject.role == Role::Owner && role != Role::Owner && room.owners == 1;
-    if last { Err(Refusal::LastOwner) } else { Ok(RuleId::OwnersSetRoles) }
+    if last {
+        Err(Refusal::LastOwner)
+    } else {
+        Ok(RuleId::OwnersSetRoles)
+    }
 }
 
 fn current(subject: Option<&Member>) -> Result<&Member, Refusal> {
-    subject.filter(|s| s.is_current()).ok_or(Refusal::PersonNotMember)
+    subject
+        .filter(|s| s.is_current())
+        .ok_or(Refusal::PersonNotMember)
 }

@@ -45,10 +45,24 @@ impl Shard {
     }
 
     /// The same, with other bounds on what it remembers, in rows.
-    pub fn load_with_caches<R: Rows>(id: ShardId, rows: &R, rooms: usize, members: usize) -> Result<Self, R::Error> {
+    pub fn load_with_caches<R: Rows>(
+        id: ShardId,
+        rows: &R,
+        rooms: usize,
+        members: usize,
+    ) -> Result<Self, R::Error> {
         let (head, tail) = load_head(id, rows)?;
-        let warm = Warm { head, tail, rooms: Cache::new(rooms), members: Cache::new(members) };
-        Ok(Self { id, warm, torn: false })
+        let warm = Warm {
+            head,
+            tail,
+            rooms: Cache::new(rooms),
+            members: Cache::new(members),
+        };
+        Ok(Self {
+            id,
+            warm,
+            torn: false,
+        })
     }
 
     /// Its id.
@@ -84,12 +98,20 @@ impl Shard {
         }
         let (changes, events) = stage.finish();
         self.torn = false;
-        Ok(Applied { outcomes, changes, events })
+        Ok(Applied {
+            outcomes,
+            changes,
+            events,
+        })
     }
 }
 
 fn apply_one<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Outcome, R::Error> {
-    let key = keys::dedup(command.actor, &command.action.scope(command.actor), command.request);
+    let key = keys::dedup(
+        command.actor,
+        &command.action.scope(command.actor),
+        command.request,
+    );
     if let Some(row) = stage.get(Table::Dedup, &key)? {
         let row = sound(DedupRow::decode(&row), Table::Dedup);
         let outcome = row.settle(command, |seq| match command.action.room() {
@@ -114,20 +136,36 @@ fn apply_one<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Out
             (Outcome::Refused(refusal), proof)
         }
     };
-    stage.put(Table::Dedup, &key, Some(DedupRow::encode(command.action.number(), &outcome, &proof, |out| {
-        command.action.encode_fields(out)
-    })));
+    stage.put(
+        Table::Dedup,
+        &key,
+        Some(DedupRow::encode(
+            command.action.number(),
+            &outcome,
+            &proof,
+            |out| command.action.encode_fields(out),
+        )),
+    );
     Ok(outcome)
 }
 
 /// Checks again what may have changed since the permit; says by which rule it is still allowed.
-fn decide<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Result<u16, Refusal>, R::Error> {
+fn decide<R: Rows>(
+    stage: &mut Stage<'_, R>,
+    command: &Command,
+) -> Result<Result<u16, Refusal>, R::Error> {
     if command.policy < stage.warm.head.policy {
         return Ok(Err(Refusal::PolicyChanged));
     }
     stage.warm.head.policy = command.policy;
-    let Some(room) = command.action.room().filter(|_| !matches!(command.action, Action::Refused { .. })) else {
-        return Ok(authorize(command.actor, &command.action, &Facts::default()).map(|rule| rule.number()));
+    let Some(room) = command
+        .action
+        .room()
+        .filter(|_| !matches!(command.action, Action::Refused { .. }))
+    else {
+        return Ok(
+            authorize(command.actor, &command.action, &Facts::default()).map(|rule| rule.number())
+        );
     };
     stage.load_room(room)?;
     stage.load_member(room, command.actor)?;
@@ -149,7 +187,11 @@ fn decide<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Result
 }
 
 pub(crate) fn target_of(row: &EventRow) -> Target {
-    Target { author: row.actor, kind: row.kind, redacted: row.state == ContentState::Redacted }
+    Target {
+        author: row.actor,
+        kind: row.kind,
+        redacted: row.state == ContentState::Redacted,
+    }
 }
 
 /// Reads a shard's head, and makes the leaf hashes again that no full row holds yet; they must be those of the tree.
@@ -164,12 +206,20 @@ pub(crate) fn load_head<R: Rows>(id: ShardId, rows: &R) -> Result<(Head, Vec<Has
     let mut again = Frontier::default();
     for index in full..size {
         let leaf = read::leaf(rows, id, index)?;
-        let leaf = leaf.unwrap_or_else(|| panic!("record entry {index} of shard {id} is lost: wipe this node and let it join again"));
+        let leaf = leaf.unwrap_or_else(|| {
+            panic!(
+                "record entry {index} of shard {id} is lost: wipe this node and let it join again"
+            )
+        });
         tail.push(leaf.hash());
         again.push(leaf.hash());
     }
     let nodes = head.frontier.nodes();
     let partial = &nodes[nodes.len() - again.nodes().len()..];
-    assert_eq!(partial, again.nodes(), "the record of shard {id} does not fit its tree: wipe this node and let it join again");
+    assert_eq!(
+        partial,
+        again.nodes(),
+        "the record of shard {id} does not fit its tree: wipe this node and let it join again"
+    );
     Ok((head, tail))
 }
