@@ -4,6 +4,7 @@
 //! places shards and moves them; `fanout` feeds rooms to routers; `links` are those routers; `rpc` converts and calls.
 
 mod config;
+mod cut;
 mod error;
 mod fanout;
 mod links;

@@ -16,7 +16,7 @@ use hansard_runtime::{
     serve_health,
 };
 use hansard_storage::{FreshIdentity, Options, RocksOptions, Store};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 
 use crate::{
     config::{NodeConfig, Seams},
@@ -33,6 +33,9 @@ use crate::{
 
 /// How long the listener may take to end its streams after everything else has stopped.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How long what was queued for routers may take to be sent before the connections break.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// A running node.
 pub struct NodeHandle {
@@ -60,22 +63,33 @@ impl NodeHandle {
             task.abort();
         }
         self.node.host.shutdown().await;
-        self.serving.start();
         for link in self.node.links.all() {
             link.outbox.close();
         }
-        self.node.peers.close();
-        if tokio::time::timeout(LINGER, &mut self.server).await.is_err() {
-            self.server.abort();
-        }
+        tokio::time::sleep(FAREWELL).await;
         let store = self.node.store.clone();
+        let id = self.id;
+        self.part().await;
         let closed = tokio::task::spawn_blocking(move || store.close()).await;
         if let Ok(Err(error)) = closed {
             tracing::error!(%error, "the store did not close cleanly; the next start replays its log");
         }
+        tracing::info!(node = id, "stopped");
+    }
+
+    /// Breaks all connections, and waits a little until nothing holds the node any more: then its directory is free.
+    async fn part(mut self) {
+        self.serving.start();
+        self.node.peers.close();
+        if tokio::time::timeout(LINGER, &mut self.server).await.is_err() {
+            self.server.abort();
+        }
         self.probing.start();
         self.probes.closed().await;
-        tracing::info!(node = self.id, "stopped");
+        let until = Instant::now() + LINGER;
+        while Arc::strong_count(&self.node) > 1 && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Stops at once, as a crash would: nothing is handed over. What is on the disk stays as it is.
@@ -83,7 +97,7 @@ impl NodeHandle {
         for task in self.tasks.drain(..) {
             task.abort();
         }
-        self.server.abort();
+        self.serving.start();
         self.node.peers.close();
         for shard in self.node.host.shards() {
             // Stopping a shard does not fail.
@@ -92,6 +106,7 @@ impl NodeHandle {
         for link in self.node.links.all() {
             link.outbox.abandon();
         }
+        self.part().await;
     }
 
     /// Whether the node has caught up and serves.

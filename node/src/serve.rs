@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::Server;
 
 use crate::{
+    cut::cut,
     rpc::{Edge, Peer},
     state::Node,
 };
@@ -33,7 +34,7 @@ const STREAM_WINDOW: u32 = 4 << 20;
 /// Window of a connection, bytes.
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
-/// Serves until the drain begins and the streams have ended, or the task is aborted.
+/// Serves until the drain begins, which breaks every connection.
 pub(crate) fn serve(node: &Arc<Node>, listener: Box<dyn Listener>, tls: Option<Arc<Tls>>, drain: Drain) -> JoinHandle<()> {
     let peer = PeerServiceServer::new(Peer(node.clone()))
         .max_decoding_message_size(MESSAGE)
@@ -50,8 +51,9 @@ pub(crate) fn serve(node: &Arc<Node>, listener: Box<dyn Listener>, tls: Option<A
         .tcp_nodelay(true)
         .add_service(peer)
         .add_service(edge);
+    let connections = cut(incoming(listener, tls), drain.clone());
     tokio::spawn(async move {
-        let served = server.serve_with_incoming_shutdown(incoming(listener, tls), drain.started_owned()).await;
+        let served = server.serve_with_incoming_shutdown(connections, drain.started_owned()).await;
         if let Err(error) = served {
             tracing::error!(%error, "the listener for nodes and routers failed");
         }

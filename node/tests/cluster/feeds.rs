@@ -92,7 +92,12 @@ async fn a_link_that_does_not_read_lags_and_catches_up_without_hole_or_double() 
         let (near, epoch) = (near.clone(), 1);
         waiting.push(tokio::spawn(async move {
             let call = hansard_proto::cluster::v1::node_call::Call::Propose(call);
-            near.call(shard, epoch, crate::router::principal(ALICE), call).await
+            loop {
+                match near.call(shard, epoch, crate::router::principal(ALICE), call.clone()).await {
+                    Err(error) if status::has_reason(&error, reason::OVERLOADED) => tokio::time::sleep(SECOND / 20).await,
+                    answer => return answer,
+                }
+            }
         }));
         if waiting.len() == 250 {
             for sent in waiting.drain(..) {

@@ -81,7 +81,7 @@ async fn a_foreign_cluster_is_refused() {
 
     // A node whose disk belongs elsewhere stays outside, and harms nobody.
     let mut stray = foreign.configs[0].clone();
-    foreign.shutdown().await;
+    let _kept = foreign.shutdown().await;
     stray.seeds = vec![ours.address(0)];
     let stray = run(stray, seams()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -10,23 +10,23 @@ use tempfile::TempDir;
 const SITES: [&str; 3] = ["boston", "denver", "bangalore"];
 
 /// A cluster's nodes.
-pub struct Cluster {
-    pub configs: Vec<NodeConfig>,
-    pub nodes: Vec<Option<NodeHandle>>,
+pub(crate) struct Cluster {
+    pub(crate) configs: Vec<NodeConfig>,
+    pub(crate) nodes: Vec<Option<NodeHandle>>,
     dirs: Vec<TempDir>,
 }
 
-pub fn seams() -> Seams {
+pub(crate) fn seams() -> Seams {
     Seams { transport: Arc::new(TcpTransport), clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), open: None }
 }
 
 /// An address that was free a moment ago.
-pub fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
-pub fn config(at: usize, dir: &TempDir, listen: &str, seeds: &[String], expect: u32) -> NodeConfig {
+pub(crate) fn config(at: usize, dir: &TempDir, listen: &str, seeds: &[String], expect: u32) -> NodeConfig {
     NodeConfig {
         listen: listen.to_owned(),
         metrics_listen: "127.0.0.1:0".to_owned(),
@@ -41,7 +41,7 @@ pub fn config(at: usize, dir: &TempDir, listen: &str, seeds: &[String], expect: 
 
 impl Cluster {
     /// Starts so many nodes, which found a cluster.
-    pub async fn start(count: usize) -> Self {
+    pub(crate) async fn start(count: usize) -> Self {
         let addresses: Vec<String> = (0..count).map(|_| free_address()).collect();
         let mut cluster = Self { configs: Vec::new(), nodes: Vec::new(), dirs: Vec::new() };
         for (at, address) in addresses.iter().enumerate() {
@@ -58,7 +58,7 @@ impl Cluster {
     }
 
     /// Adds a node that knows the seeds and is none of them.
-    pub async fn add(&mut self) -> usize {
+    pub(crate) async fn add(&mut self) -> usize {
         let at = self.configs.len();
         let dir = tempfile::tempdir().unwrap();
         let seeds = self.configs[0].seeds.clone();
@@ -69,41 +69,43 @@ impl Cluster {
         at
     }
 
-    pub async fn restart(&mut self, at: usize) {
+    pub(crate) async fn restart(&mut self, at: usize) {
         self.nodes[at] = Some(self.try_start(at).await.unwrap());
     }
 
-    pub async fn try_start(&self, at: usize) -> Result<NodeHandle, RunError> {
+    pub(crate) async fn try_start(&self, at: usize) -> Result<NodeHandle, RunError> {
         run(self.configs[at].clone(), seams()).await
     }
 
     /// Stops a node as a crash would.
-    pub async fn kill(&mut self, at: usize) {
+    pub(crate) async fn kill(&mut self, at: usize) {
         self.nodes[at].take().unwrap().kill().await;
     }
 
     /// Waits until all running nodes are ready.
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         eventually("all nodes are ready", || self.nodes.iter().flatten().all(NodeHandle::ready)).await;
     }
 
-    pub fn id(&self, at: usize) -> u64 {
+    pub(crate) fn id(&self, at: usize) -> u64 {
         self.nodes[at].as_ref().unwrap().id
     }
 
-    pub fn address(&self, at: usize) -> String {
+    pub(crate) fn address(&self, at: usize) -> String {
         self.configs[at].listen.clone()
     }
 
-    pub async fn shutdown(mut self) {
+    /// Stops all nodes; their directories live for as long as what this returns.
+    pub(crate) async fn shutdown(mut self) -> Vec<TempDir> {
         let running: Vec<NodeHandle> = self.nodes.iter_mut().filter_map(Option::take).collect();
         let stopping = running.into_iter().map(NodeHandle::shutdown);
         futures_util::future::join_all(stopping).await;
+        self.dirs
     }
 }
 
 /// Waits for what must come, for as long as a very slow machine may need.
-pub async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..1_200 {
         if done() {
             return;

@@ -22,15 +22,14 @@ use tokio_stream::wrappers::ReceiverStream;
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Outcome>>>>;
 
-pub struct Link {
+pub(crate) struct Link {
     requests: mpsc::Sender<LinkRequest>,
     waiting: Waiting,
     next: std::sync::atomic::AtomicU64,
-    pub directory: Arc<Mutex<Directory>>,
-    pub fresh: Arc<std::sync::atomic::AtomicU64>,
-    pub feeds: tokio::sync::Mutex<mpsc::Receiver<RoomFeed>>,
-    pub signals: tokio::sync::Mutex<mpsc::Receiver<Signal>>,
-    pub welcome: wire::LinkWelcome,
+    pub(crate) directory: Arc<Mutex<Directory>>,
+    pub(crate) fresh: Arc<std::sync::atomic::AtomicU64>,
+    pub(crate) feeds: tokio::sync::Mutex<mpsc::Receiver<RoomFeed>>,
+    pub(crate) signals: tokio::sync::Mutex<mpsc::Receiver<Signal>>,
     reader: tokio::task::JoinHandle<()>,
 }
 
@@ -41,11 +40,11 @@ impl Drop for Link {
 }
 
 impl Link {
-    pub async fn open(address: &str) -> Result<Self, Status> {
+    pub(crate) async fn open(address: &str) -> Result<Self, Status> {
         Self::open_as(address, "r1").await
     }
 
-    pub async fn open_as(address: &str, router: &str) -> Result<Self, Status> {
+    pub(crate) async fn open_as(address: &str, router: &str) -> Result<Self, Status> {
         let channel = channel(Arc::new(TcpTransport), address, None, Role::Node).unwrap();
         let (requests, outgoing) = mpsc::channel(1_024);
         let hello = LinkHello {
@@ -59,6 +58,7 @@ impl Link {
         let mut responses = client.link(ReceiverStream::new(outgoing)).await.map_err(Status::from)?.into_inner();
         let first = responses.message().await.map_err(Status::from)?;
         let welcome = first.and_then(|first| first.welcome).ok_or_else(|| status::unknown_outcome("no welcome"))?;
+        assert_eq!((welcome.protocol, welcome.cluster.len()), (1, 16));
         let (waiting, directory) = (Waiting::default(), Arc::<Mutex<Directory>>::default());
         let fresh = Arc::<std::sync::atomic::AtomicU64>::default();
         let (feed, feeds) = mpsc::channel(1_024);
@@ -92,20 +92,19 @@ impl Link {
             fresh,
             feeds: feeds.into(),
             signals: signals.into(),
-            welcome,
             reader,
         })
     }
 
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.reader.is_finished()
     }
 
-    pub async fn send(&self, request: LinkRequest) {
+    pub(crate) async fn send(&self, request: LinkRequest) {
         let _ = self.requests.send(request).await;
     }
 
-    pub async fn call(
+    pub(crate) async fn call(
         &self,
         shard: ShardId,
         epoch: u64,
@@ -132,7 +131,7 @@ impl Link {
         }
     }
 
-    pub async fn subscribe(&self, room: RoomId, shard: ShardId, after: Option<u64>) {
+    pub(crate) async fn subscribe(&self, room: RoomId, shard: ShardId, after: Option<u64>) {
         let subscribe = Subscribe {
             room: bytes(room),
             shard: bytes(shard),
@@ -143,7 +142,7 @@ impl Link {
     }
 
     /// The next feed, or none within so long.
-    pub async fn feed(&self, within: Duration) -> Option<RoomFeed> {
+    pub(crate) async fn feed(&self, within: Duration) -> Option<RoomFeed> {
         tokio::time::timeout(within, self.feeds.lock().await.recv()).await.ok().flatten()
     }
 }

@@ -17,37 +17,37 @@ use crate::{harness::Cluster, link::Link};
 /// How long a call is tried again.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-pub struct Router {
+pub(crate) struct Router {
     addresses: Vec<String>,
     links: Mutex<BTreeMap<String, std::sync::Arc<Link>>>,
 }
 
-pub fn draw() -> [u8; 16] {
+pub(crate) fn draw() -> [u8; 16] {
     let mut bytes = [0; 16];
     OsEntropy.fill(&mut bytes);
     bytes
 }
 
-pub fn principal(person: PersonId) -> Option<wire::Principal> {
+pub(crate) fn principal(person: PersonId) -> Option<wire::Principal> {
     Some(wire::Principal { person: convert::bytes(person), epoch: 0, operator: false })
 }
 
-pub fn operator(person: PersonId) -> Option<wire::Principal> {
+pub(crate) fn operator(person: PersonId) -> Option<wire::Principal> {
     Some(wire::Principal { person: convert::bytes(person), epoch: 0, operator: true })
 }
 
-pub fn text(text: &str) -> bytes::Bytes {
+pub(crate) fn text(text: &str) -> bytes::Bytes {
     Content { text: Some(text.to_owned()), ..Content::default() }.encode()
 }
 
 impl Router {
-    pub fn new(cluster: &Cluster) -> Self {
+    pub(crate) fn new(cluster: &Cluster) -> Self {
         let addresses = cluster.configs.iter().map(|config| config.listen.clone()).collect();
         Self { addresses, links: Mutex::default() }
     }
 
     /// The link to an address, opened anew when it broke.
-    pub async fn link(&self, address: &str) -> Option<std::sync::Arc<Link>> {
+    pub(crate) async fn link(&self, address: &str) -> Option<std::sync::Arc<Link>> {
         let mut links = self.links.lock().await;
         if let Some(link) = links.get(address).filter(|link| link.is_open()) {
             return Some(link.clone());
@@ -66,7 +66,7 @@ impl Router {
         links
     }
 
-    pub async fn placement(&self) -> wire::Placement {
+    pub(crate) async fn placement(&self) -> wire::Placement {
         let until = Instant::now() + PATIENCE;
         loop {
             let mut newest: Option<(u64, wire::Placement)> = None;
@@ -86,17 +86,17 @@ impl Router {
         }
     }
 
-    pub fn shard_in(placement: &wire::Placement, slot: u16) -> (ShardId, u64) {
+    pub(crate) fn shard_in(placement: &wire::Placement, slot: u16) -> (ShardId, u64) {
         let place = &placement.shards[placement.slots[usize::from(slot)] as usize];
         (ShardId::from_slice(&place.shard).unwrap(), place.epoch)
     }
 
-    pub async fn shard_of(&self, room: RoomId) -> ShardId {
+    pub(crate) async fn shard_of(&self, room: RoomId) -> ShardId {
         Self::shard_in(&self.placement().await, room.slot()).0
     }
 
     /// Who leads a shard, by the newest term that anybody tells.
-    pub async fn leader(&self, shard: ShardId) -> Option<NodeInfo> {
+    pub(crate) async fn leader(&self, shard: ShardId) -> Option<NodeInfo> {
         let wanted = convert::bytes(shard);
         let mut newest: Option<(u64, u64)> = None;
         for link in self.all().await {
@@ -109,7 +109,7 @@ impl Router {
     }
 
     /// Calls the leader of a shard until there is an answer that is neither unknown nor "elsewhere".
-    pub async fn call(&self, shard: ShardId, principal: Option<wire::Principal>, call: Call) -> Result<Outcome, Status> {
+    pub(crate) async fn call(&self, shard: ShardId, principal: Option<wire::Principal>, call: Call) -> Result<Outcome, Status> {
         let until = Instant::now() + PATIENCE;
         loop {
             let placement = self.placement().await;
@@ -131,7 +131,7 @@ impl Router {
         }
     }
 
-    pub async fn propose(
+    pub(crate) async fn propose(
         &self,
         person: PersonId,
         request: RequestId,
@@ -147,7 +147,7 @@ impl Router {
     }
 
     /// A public room of this person's.
-    pub async fn create_room(&self, person: PersonId) -> RoomId {
+    pub(crate) async fn create_room(&self, person: PersonId) -> RoomId {
         let room = RoomId::from_bytes(draw());
         let content = Content { name: Some("a room".to_owned()), ..Content::default() }.encode();
         let action = Action::CreateRoom { room, visibility: Visibility::Public, peer: None };
@@ -156,19 +156,19 @@ impl Router {
         room
     }
 
-    pub async fn say(&self, person: PersonId, room: RoomId, said: &str) -> u64 {
+    pub(crate) async fn say(&self, person: PersonId, room: RoomId, said: &str) -> u64 {
         let request = RequestId::from_bytes(draw());
         self.propose(person, request, Action::SendMessage { room }, text(said)).await.unwrap().seq
     }
 
     /// An operator's command, at meta's leader.
-    pub async fn operate(&self, command: wire::operate::Command) -> Result<Outcome, Status> {
+    pub(crate) async fn operate(&self, command: wire::operate::Command) -> Result<Outcome, Status> {
         let command = wire::Operate { request_id: draw().to_vec().into(), command: Some(command) };
         self.call(ShardId::META, operator(PersonId::from_bytes([9; 16])), Call::Operate(command)).await
     }
 
     /// The view of the node at an address.
-    pub async fn status(&self, address: &str) -> Option<wire::Status> {
+    pub(crate) async fn status(&self, address: &str) -> Option<wire::Status> {
         let link = self.link(address).await?;
         let person = principal(PersonId::from_bytes([9; 16]));
         match link.call(ShardId::META, 0, person, Call::ReadStatus(wire::ReadStatus {})).await {
@@ -177,7 +177,7 @@ impl Router {
         }
     }
 
-    pub fn learn_of(&mut self, address: String) {
+    pub(crate) fn learn_of(&mut self, address: String) {
         self.addresses.push(address);
     }
 }
