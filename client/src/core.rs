@@ -54,6 +54,8 @@ struct State {
     /// Which session the outgoing stream may serve.
     generation: u64,
     online: bool,
+    /// Whether the driver looks out for a silent router more often than by pings.
+    watched: bool,
     ended: Option<ClientError>,
     person: String,
     /// Bounded by requests under way, follows, and [`SOFT_FRAMES`].
@@ -74,8 +76,8 @@ pub(crate) struct Core {
     pub(crate) sends: Semaphore,
     /// Bounds the calls under way.
     pub(crate) calls: Semaphore,
-    /// Wakes the driver when the client is closed.
-    pub(crate) closing: Notify,
+    /// Wakes the driver when the client is closed, and when it should watch the session closely.
+    pub(crate) attention: Notify,
     pub(crate) signals: broadcast::Sender<connect_response::Frame>,
     max_follows: usize,
     follow_buffer: usize,
@@ -87,7 +89,7 @@ impl Core {
             state: Mutex::default(),
             sends: Semaphore::new(config.max_sends.max(1)),
             calls: Semaphore::new(config.max_calls.max(1)),
-            closing: Notify::new(),
+            attention: Notify::new(),
             signals: broadcast::channel(SIGNALS).0,
             max_follows: config.max_follows,
             follow_buffer: config.follow_buffer.max(4),
@@ -109,6 +111,7 @@ impl Core {
         state.check_open()?;
         let answer = state.requests.insert(key, frame, Some(id.to_string()))?;
         state.send(Out::Request(key));
+        self.watch(&mut state);
         Ok((key, answer))
     }
 
@@ -125,6 +128,7 @@ impl Core {
         let frame = frame(state.calls_made);
         let answer = state.requests.insert(key, frame, request_id)?;
         state.send(Out::Request(key));
+        self.watch(&mut state);
         Ok((key, answer))
     }
 
@@ -187,7 +191,29 @@ impl Core {
         drop(state);
         self.sends.close();
         self.calls.close();
-        self.closing.notify_one();
+        self.attention.notify_one();
+    }
+
+    /// A request waits for an answer: a router that falls silent now must be found out soon.
+    fn watch(&self, state: &mut State) {
+        if !state.watched {
+            state.watched = true;
+            self.attention.notify_one();
+        }
+    }
+
+    /// Whether requests wait for answers, which is why the session is watched closely. If not, it no longer is.
+    pub(crate) fn still_watched(&self) -> bool {
+        let mut state = self.lock();
+        state.watched = state.requests.len() > 0;
+        state.watched
+    }
+
+    /// Returns when the client has ended.
+    pub(crate) async fn closed(&self) {
+        while self.ended().is_none() {
+            self.attention.notified().await;
+        }
     }
 
     /// Why the client ended, if it has.
@@ -235,12 +261,11 @@ impl Core {
         self.lock().next_generation();
     }
 
-    /// When the next retry is due.
-    pub(crate) fn next_retry(&self) -> Option<Instant> {
-        self.lock()
-            .retries
-            .first_key_value()
-            .map(|((at, _), _)| *at)
+    /// When the next retry is due, and whether the session is watched closely.
+    pub(crate) fn timers(&self) -> (Option<Instant>, bool) {
+        let state = self.lock();
+        let retry = state.retries.first_key_value().map(|((at, _), _)| *at);
+        (retry, state.watched)
     }
 
     /// Sends again what is due.

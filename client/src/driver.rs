@@ -20,12 +20,9 @@ use crate::{
     core::{Control, Core},
     dial::{DialError, Session, dial},
     dice,
+    pulse::{Beat, Pulse},
 };
 
-/// How often to ping when the server does not say.
-const PING: Duration = Duration::from_secs(10);
-/// After how many silent ping intervals a session is dead.
-const SILENT_PINGS: u32 = 3;
 /// How many frames are read in a row before timers get a look.
 const READ_BATCH: usize = 128;
 /// How often in a row a token provider may hand out tokens that are not taken.
@@ -87,7 +84,7 @@ impl Driver {
             let core = self.core.clone();
             let dialled = tokio::select! {
                 dialled = dial(&core, &self.config, &address) => dialled,
-                () = core.closing.notified() => break,
+                () = core.closed() => break,
             };
             let wait = match dialled {
                 Ok(session) => self.serve(session).await,
@@ -98,7 +95,7 @@ impl Driver {
                 ControlFlow::Break(()) => break,
                 ControlFlow::Continue(wait) => tokio::select! {
                     () = sleep(wait) => {}
-                    () = core.closing.notified() => break,
+                    () = core.closed() => break,
                 },
             }
         }
@@ -188,29 +185,24 @@ impl Driver {
 
 /// Reads a session to its end; pings, and sends again what is due.
 async fn read(core: &Core, mut session: Session) -> End {
-    let asked = session
-        .welcome
-        .ping_interval
-        .and_then(|interval| Duration::try_from(interval).ok());
-    let interval = asked
-        .unwrap_or(PING)
-        .clamp(Duration::from_millis(100), Duration::from_secs(300));
-    let mut heard = Instant::now();
-    let mut ping_at = heard + interval;
-    let timer = sleep_until(ping_at);
+    let mut pulse = Pulse::new(&session);
+    let timer = sleep_until(pulse.ping_at);
     tokio::pin!(timer);
     loop {
-        let wake_at = core
-            .next_retry()
-            .map_or(ping_at, |retry| retry.min(ping_at));
-        if timer.deadline() != wake_at {
+        let (retry, watched) = core.timers();
+        let wake_at = pulse.wake_at(watched);
+        let wake_at = retry.map_or(wake_at, |retry| retry.min(wake_at));
+        // One that fires too early costs less than one that is set anew with every frame.
+        if wake_at < timer.deadline() || timer.is_elapsed() {
             timer.as_mut().reset(wake_at);
         }
         tokio::select! {
             biased;
-            () = core.closing.notified() => return End::Closed,
+            () = core.attention.notified() => if core.ended().is_some() {
+                return End::Closed;
+            },
             message = session.frames.message() => {
-                heard = Instant::now();
+                pulse.heard = Instant::now();
                 if let ControlFlow::Break(end) = take_batch(core, &mut session, message) {
                     return end;
                 }
@@ -218,12 +210,10 @@ async fn read(core: &Core, mut session: Session) -> End {
             () = &mut timer => {
                 let now = Instant::now();
                 core.retry_due(now);
-                if now >= ping_at {
-                    if now.duration_since(heard) > interval * SILENT_PINGS {
-                        return End::Lost(format!("silence for {:?}", now.duration_since(heard)));
-                    }
-                    core.send_soft(Frame::Ping(Ping { nonce: dice::random() }));
-                    ping_at = now + interval;
+                match pulse.beat(now, || core.still_watched()) {
+                    Beat::Quiet => {}
+                    Beat::Ping => core.send_soft(Frame::Ping(Ping { nonce: dice::random() })),
+                    Beat::Dead => return End::Lost(format!("silence for {:?}", now - pulse.heard)),
                 }
             }
         }

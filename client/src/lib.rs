@@ -21,6 +21,7 @@ mod id;
 mod messages;
 mod outgoing;
 mod people;
+mod pulse;
 mod requests;
 mod rooms;
 mod tracker;
