@@ -71,3 +71,5 @@ pub const CACHED_MEMBERS: usize = 65_536;
 pub const MAX_STAMP_LEAD_US: i64 = 5_000_000;
 /// Seconds that a revoked token stays known after it expired: clocks differ.
 pub const REVOKED_TOKEN_GRACE_S: i64 = 300;
+/// Seconds that a revoked token stays known whose expiry nobody told: longer than any token should live.
+pub const REVOKED_TOKEN_LIFE_S: i64 = 400 * 24 * 3_600;

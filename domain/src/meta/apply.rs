@@ -89,7 +89,7 @@ fn effect<R: Rows>(
         MetaAction::RevokePerson {
             person,
             not_before_s,
-        } => people::revoke(stage, view, *person, *not_before_s)?,
+        } => people::revoke(stage, view, *person, *not_before_s, time_us)?,
         MetaAction::RegisterNode(info) => nodes::register(stage, view, info),
         MetaAction::ActivateNode(node) => nodes::activate(stage, view, *node),
         MetaAction::DecommissionNode(node) => nodes::decommission(stage, view, *node),

@@ -60,14 +60,16 @@ pub enum MetaAction {
     RevokeToken {
         /// Its id (`jti`).
         token: String,
-        /// When it expires, or a bound on that; it is remembered until then. Seconds since 1970.
+        /// When it expires, or a bound on that; it is remembered until then. Seconds since 1970; 0 if nobody knows, so that
+        /// a repeated request is the same one.
         expires_s: i64,
     },
     /// Ends all of a person's tokens that were issued until now.
     RevokePerson {
         /// Whose.
         person: PersonId,
-        /// Tokens issued before this are revoked, seconds since 1970.
+        /// Tokens issued before this are revoked, seconds since 1970; 0: up to the second of the entry's own time, that
+        /// one included.
         not_before_s: i64,
     },
     /// A node is there, or has another address.

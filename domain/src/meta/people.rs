@@ -7,7 +7,7 @@ use super::rows::{
 };
 use super::view::MetaView;
 use crate::ids::PersonId;
-use crate::limits::{MAX_REVOKED_TOKENS, REVOKED_TOKEN_GRACE_S};
+use crate::limits::{MAX_REVOKED_TOKENS, REVOKED_TOKEN_GRACE_S, REVOKED_TOKEN_LIFE_S};
 use crate::refusal::Refusal;
 use crate::rows::{Rows, Table};
 use crate::stage::{Stage, sound};
@@ -73,6 +73,10 @@ pub(super) fn revoke_token<R: Rows>(
         return Err(Refusal::InvalidContent);
     }
     let now_s = time_us.div_euclid(1_000_000);
+    let expires_s = match expires_s {
+        0 => now_s + REVOKED_TOKEN_LIFE_S,
+        told => told,
+    };
     let gone = |expires_s: &i64| expires_s.saturating_add(REVOKED_TOKEN_GRACE_S) < now_s;
     let expired: Vec<_> = view
         .tokens
@@ -110,10 +114,15 @@ pub(super) fn revoke<R: Rows>(
     view: &mut MetaView,
     person: PersonId,
     not_before_s: i64,
+    time_us: i64,
 ) -> Result<Result<(), Refusal>, R::Error> {
     if stage.get(Table::Person, person.as_bytes())?.is_none() {
         return Ok(Err(Refusal::PersonUnknown));
     }
+    let not_before_s = match not_before_s {
+        0 => time_us.div_euclid(1_000_000) + 1,
+        told => told,
+    };
     let mut epoch = view.epoch_of(person);
     epoch.epoch += 1;
     epoch.not_before_s = epoch.not_before_s.max(not_before_s);
