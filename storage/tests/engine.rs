@@ -1,8 +1,7 @@
 //! One model suite for both engines: the same operations, the same answers, crashes included.
 
-mod common;
-
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use hansard_storage::{Engine, RocksEngine, RocksOptions, SimEngine, View, WriteBatch, WriteOp};
@@ -73,6 +72,15 @@ fn check_scan(view: &dyn View, model: &Model, from: &[u8], to: &[u8], reverse: b
     assert_eq!(got, expected);
 }
 
+/// Copies a directory; false if it changed meanwhile.
+fn copied(from: &Path, to: &Path) -> bool {
+    let names = || -> Vec<_> { std::fs::read_dir(from).unwrap().map(|file| file.unwrap().file_name()).collect() };
+    let before = names();
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir(to).unwrap();
+    before.iter().all(|name| std::fs::copy(from.join(name), to.join(name)).is_ok()) && names() == before
+}
+
 /// Runs the steps; `crash` brings the engine back as a crash leaves it.
 fn run(mut engine: Arc<dyn Engine>, steps: Vec<Step>, mut crash: impl FnMut(Arc<dyn Engine>, u64) -> Arc<dyn Engine>) {
     // Every state since the last flush, that one first: what a crash may leave.
@@ -128,24 +136,20 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn rocksdb(steps in prop::collection::vec(step(), 1..40)) {
         let dir = tempfile::tempdir().unwrap();
         let options = RocksOptions { write_buffer_bytes: 1 << 20, block_cache_bytes: 1 << 20, ..RocksOptions::default() };
-        let open = |path: &std::path::Path| Arc::new(RocksEngine::open(path, &options).unwrap());
+        let open = |path: &Path| Arc::new(RocksEngine::open(path, &options).unwrap());
         let mut life = 0;
         run(open(&dir.path().join("0")), steps, |engine, _| {
             // A copy taken while the engine runs is what a killed process leaves: nothing gets closed or flushed.
             let from = dir.path().join(life.to_string());
             life += 1;
             let to = dir.path().join(life.to_string());
-            std::fs::create_dir(&to).unwrap();
-            for file in std::fs::read_dir(&from).unwrap() {
-                let file = file.unwrap();
-                std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
-            }
+            while !copied(&from, &to) {}
             drop(engine);
             open(&to)
         });

@@ -110,10 +110,12 @@ fn submit(store: &Store, models: &mut BTreeMap<u8, Model>, step: &Step) {
             model.term += u64::from(newer);
             let (mut log, first) = (model.now().clone(), model.last() + 1);
             let new: Vec<_> = (first..first + count).map(|i| LogEntry::new(model.term, i, &payload(i, size))).collect();
+            // A torn write may keep some of the entries: each one is a state.
+            let mut done: hansard_storage::Done = Box::new(|_| {});
             for entry in &new {
                 log.entries.insert(entry.index, (entry.term, size));
+                done = model.push(log.clone());
             }
-            let done = model.push(log);
             store.shard(id(shard)).unwrap().log().append(&new, done);
         }
         Step::Vote { shard } => {

@@ -15,6 +15,8 @@ struct Inner {
     durable: Map,
     /// Batches since the last flush, oldest first.
     unflushed: Vec<WriteBatch>,
+    /// The flush after this many more fails.
+    flush_error_after: Option<u64>,
 }
 
 /// A deterministic engine. Clones share it.
@@ -33,6 +35,11 @@ impl SimEngine {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Plans a failure: the flush after `flushes` more fails, and makes nothing durable.
+    pub fn fail_flush_after(&self, flushes: u64) {
+        self.inner().flush_error_after = Some(flushes);
+    }
+
     /// The engine as it comes back after a crash: what was flushed, and a prefix (drawn from `dice`) of what was
     /// not, since a real engine may flush by itself at any time. `self` stays a dead copy.
     pub fn crash(&self, dice: u64) -> Self {
@@ -42,7 +49,7 @@ impl SimEngine {
         for batch in &inner.unflushed[..kept] {
             apply(&mut map, batch);
         }
-        let inner = Inner { live: Arc::new(map.clone()), durable: map, unflushed: Vec::new() };
+        let inner = Inner { live: Arc::new(map.clone()), durable: map, ..Inner::default() };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
 }
@@ -109,6 +116,14 @@ impl Engine for SimEngine {
 
     fn flush(&self) -> Result<(), EngineError> {
         let mut inner = self.inner();
+        match inner.flush_error_after.as_mut() {
+            Some(0) => {
+                inner.flush_error_after = None;
+                return Err(EngineError("injected flush error".into()));
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
         for batch in std::mem::take(&mut inner.unflushed) {
             apply(&mut inner.durable, &batch);
         }

@@ -139,8 +139,9 @@ impl SnapshotWriter {
                 return Err(SnapshotError::Old { applied: applied.index, offered: mark.index });
             }
         }
-        let old = rows.tables.switch(&rows.shard, self.keyspace, mark.clone(), &rows.front)?;
+        // From here on it is unknown which generation counts, should the switch fail: a restart knows, and sweeps.
         self.switched = true;
+        let old = rows.tables.switch(&rows.shard, self.keyspace, mark.clone(), &rows.front)?;
         self.store.log().purge(mark.position()).wait().map_err(|e| StoreError::Log(e.to_string()))?;
         self.store.rows.tables.write(drop_keyspace(old))?;
         Ok(mark)
