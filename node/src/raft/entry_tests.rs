@@ -1,15 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::raft::node_info::NodeInfo;
+use crate::raft::node_info::Member;
 use crate::raft::types::StoredMembership;
 
-fn node(id: u64, name: &str) -> NodeInfo {
-    NodeInfo { id, name: name.into(), site: "boston".into(), address: "h:1".into() }
+fn node(name: &str) -> Member {
+    Member { name: name.into(), site: "boston".into(), address: "h:1".into() }
 }
 
 fn members() -> Membership {
-    let nodes = BTreeMap::from([(1, node(1, "a")), (2, node(2, "b"))]);
+    let nodes = BTreeMap::from([(1, node("a")), (2, node("b"))]);
     Membership::new(vec![BTreeSet::from([1]), BTreeSet::from([1, 2])], nodes).unwrap()
 }
 

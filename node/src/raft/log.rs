@@ -51,7 +51,13 @@ impl LogStore {
     }
 
     fn read(&self, from: u64, to: u64, max_bytes: usize) -> io::Result<Vec<Entry>> {
-        let stored = self.log.read(from, to, max_bytes)?;
+        let first = self.log.bounds().purged.map_or(0, |(_, index)| index + 1);
+        let from = from.max(first);
+        let mut stored = self.log.read(from, to, max_bytes)?;
+        if stored.is_empty() && from == 0 && to > 1 {
+            // A log that was never purged starts at 0, where it was founded, or at 1.
+            stored = self.log.read(1, to, max_bytes)?;
+        }
         stored.into_iter().map(|entry| Entry::from_stored(entry).map_err(invalid)).collect()
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::PayloadError;
-use super::node_info::NodeInfo;
+use super::node_info::Member;
 use super::types::{Membership, StoredMembership, log_id, parts};
 
 /// Appends a membership to `out`.
@@ -78,7 +78,7 @@ fn read(rest: &mut &[u8]) -> Result<Membership, PayloadError> {
     let mut nodes = BTreeMap::new();
     for _ in 0..take_u16(rest)? {
         let id = take_u64(rest)?;
-        let node = NodeInfo { id, name: take_text(rest)?, site: take_text(rest)?, address: take_text(rest)? };
+        let node = Member { name: take_text(rest)?, site: take_text(rest)?, address: take_text(rest)? };
         nodes.insert(id, node);
     }
     if joint.is_empty() && nodes.is_empty() {

@@ -46,7 +46,7 @@ mod wire;
 pub use log::LogStore;
 pub use machine::{Machine, MachineError, RecordHead};
 pub use network::Network;
-pub use node_info::NodeInfo;
+pub use node_info::{Member, NodeInfo};
 pub use peers::{Dial, MAX_MESSAGE_BYTES, PeerError, Peers};
 pub use progress::Progress;
 pub use proposal::{Decoded, Outcomes, Proposal};

@@ -19,7 +19,7 @@ use openraft::raft::{
 };
 
 use super::entry::Entry;
-use super::node_info::NodeInfo;
+use super::node_info::Member;
 use super::peers::{Peer, PeerError, Peers, Pending};
 use super::snapshot::SnapshotHandle;
 use super::types::{LogId, Snapshot, Types, Vote};
@@ -45,8 +45,8 @@ impl Network {
 impl RaftNetworkFactory<Types> for Network {
     type Network = Client;
 
-    async fn new_client(&mut self, _: u64, node: &NodeInfo) -> Client {
-        Client { shard: self.shard, peer: self.peers.peer(node), window: self.window, within: self.within }
+    async fn new_client(&mut self, target: u64, member: &Member) -> Client {
+        Client { shard: self.shard, peer: self.peers.peer(&member.node(target)), window: self.window, within: self.within }
     }
 }
 

@@ -34,3 +34,27 @@ impl From<NodeInfo> for wire::NodeInfo {
         wire::NodeInfo { id: info.id, name: info.name, site: info.site, address: info.address }
     }
 }
+
+/// A node as a membership keeps it, under its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Member {
+    /// See [`NodeInfo::name`].
+    pub name: String,
+    /// See [`NodeInfo::site`].
+    pub site: String,
+    /// See [`NodeInfo::address`].
+    pub address: String,
+}
+
+impl Member {
+    /// The node with this id.
+    pub fn node(&self, id: u64) -> NodeInfo {
+        NodeInfo { id, name: self.name.clone(), site: self.site.clone(), address: self.address.clone() }
+    }
+}
+
+impl From<NodeInfo> for Member {
+    fn from(node: NodeInfo) -> Self {
+        Member { name: node.name, site: node.site, address: node.address }
+    }
+}

@@ -37,7 +37,8 @@ impl TestStore {
     /// Opens what is there.
     pub(crate) fn open(&self) -> Store {
         let fresh = FreshIdentity { store: [self.node as u8; 16], node: self.node };
-        let options = Options::small(self.dir.path(), fresh);
+        // Segments small enough to rotate in a test, large enough for a full entry.
+        let options = Options { segment_bytes: 4 << 20, tail_cache_bytes: 1 << 20, ..Options::small(self.dir.path(), fresh) };
         if self.kind == Kind::Real {
             return Store::open_real(options, RocksOptions::default()).expect("the store opens");
         }
@@ -55,6 +56,21 @@ impl TestStore {
     pub(crate) fn crash_and_open(&self) -> Store {
         self.crash();
         self.open()
+    }
+
+    /// Waits until nobody holds the real store any more: its tasks end a moment after it was stopped.
+    pub(crate) async fn wait_closed(&self) {
+        if self.kind == Kind::Simulated {
+            return;
+        }
+        for _ in 0..500 {
+            let fresh = FreshIdentity { store: [0; 16], node: 0 };
+            match Store::open_real(Options::small(self.dir.path(), fresh), RocksOptions::default()) {
+                Err(hansard_storage::OpenError::Locked(_)) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                _ => return,
+            }
+        }
+        panic!("the store is still held");
     }
 
     /// Cuts the power under the store, if it is simulated.

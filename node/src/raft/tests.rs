@@ -25,8 +25,9 @@ fn adapters(store: &Store, shard: ShardId) -> (LogStore, StateMachine) {
     (LogStore::new(store.log(), 1 << 20), machine)
 }
 
-/// The suite purges entries that were never applied, which storage forbids, since nothing would hold what they said. So here the
-/// state is made durable up to there first, as openraft's own snapshot would have done.
+/// The suite does what openraft itself never does, and storage forbids: it purges entries that were never applied, so that nothing
+/// would hold what they said, and it starts logs in the middle. So here the state is made durable up to the purge first, as
+/// openraft's own snapshot would have done, and a log that starts in the middle is filled up below.
 #[derive(Clone)]
 struct Purging {
     log: LogStore,
@@ -70,6 +71,11 @@ impl RaftLogStorage<Types> for Purging {
         I: IntoIterator<Item = Entry> + Send,
         I::IntoIter: Send,
     {
+        let entries: Vec<Entry> = entries.into_iter().collect();
+        let first = entries.first().map_or(0, |entry| entry.position().index);
+        if first > 1 && self.log.get_log_state().await?.last_log_id.is_none() {
+            self.log.append((1..first).map(|index| blank(0, index)), IOFlushed::noop()).await?;
+        }
         self.log.append(entries, callback).await
     }
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
@@ -162,7 +168,7 @@ async fn a_snapshot_makes_what_is_applied_durable() {
     let guard = TestStore::new(Kind::Simulated);
     let store = guard.open();
     let (_, mut machine) = adapters(&store, SHARD);
-    let nodes = std::collections::BTreeMap::from([(1, super::NodeInfo { id: 1, ..Default::default() })]);
+    let nodes = std::collections::BTreeMap::from([(1, super::Member::default())]);
     let members = Membership::new(vec![[1].into()], nodes).unwrap();
     let entries = [Entry::new_membership(log_id(1, 1), members.clone()), blank(1, 2)];
     let stream = futures_util::stream::iter(entries.map(|entry| Ok((entry, None))));

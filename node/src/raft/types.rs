@@ -3,7 +3,7 @@
 use openraft::vote::leader_id_std;
 
 use super::entry::Entry;
-use super::node_info::NodeInfo;
+use super::node_info::Member;
 use super::proposal::{Outcomes, Proposal};
 
 /// The types that every shard's Raft group uses. Leaders are told apart by term alone, as in the paper: two leaders of one term
@@ -15,7 +15,7 @@ impl openraft::RaftTypeConfig for Types {
     type D = Proposal;
     type R = Outcomes;
     type NodeId = u64;
-    type Node = NodeInfo;
+    type Node = Member;
     type Term = u64;
     type LeaderId = leader_id_std::LeaderId<u64, u64>;
     type Vote = Vote;
@@ -40,15 +40,15 @@ pub type Term = leader_id_std::CommittedLeaderId<u64>;
 /// The position of an entry: term and index.
 pub type LogId = openraft::LogId<Term>;
 /// Voters and learners.
-pub type Membership = openraft::Membership<u64, NodeInfo>;
+pub type Membership = openraft::Membership<u64, Member>;
 /// A membership and the entry that set it.
-pub type StoredMembership = openraft::StoredMembership<Term, u64, NodeInfo>;
+pub type StoredMembership = openraft::StoredMembership<Term, u64, Member>;
 /// What a snapshot is of.
-pub type SnapshotMeta = openraft::SnapshotMeta<Term, u64, NodeInfo>;
+pub type SnapshotMeta = openraft::SnapshotMeta<Term, u64, Member>;
 /// A snapshot: its meta and a handle to its rows.
-pub type Snapshot = openraft::Snapshot<Term, u64, NodeInfo, super::snapshot::SnapshotHandle>;
+pub type Snapshot = openraft::Snapshot<Term, u64, Member, super::snapshot::SnapshotHandle>;
 /// What an entry holds.
-pub type Payload = openraft::EntryPayload<Proposal, u64, NodeInfo>;
+pub type Payload = openraft::EntryPayload<Proposal, u64, Member>;
 /// One shard's Raft group, as this node takes part in it.
 pub type Group = openraft::Raft<Types, super::state::StateMachine>;
 

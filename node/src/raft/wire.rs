@@ -1,5 +1,7 @@
 //! Consensus messages between openraft's types and the wire's.
 
+use std::collections::BTreeMap;
+
 use hansard_proto::cluster::v1 as wire;
 use hansard_storage::LogEntry;
 use openraft::raft::{
@@ -8,7 +10,7 @@ use openraft::raft::{
 };
 
 use super::entry::Entry;
-use super::node_info::NodeInfo;
+use super::node_info::{Member, NodeInfo};
 use super::types::{LogId, Membership, StoredMembership, Types, Vote, log_id, parts};
 
 /// A message of a peer that is not what the protocol says. The peer is newer, older or broken; nothing was done.
@@ -172,7 +174,7 @@ pub(super) fn from_membership(stored: &StoredMembership) -> wire::Membership {
     let voters = members.get_joint_config().iter();
     wire::Membership {
         voters: voters.map(|ids| wire::VoterSet { nodes: ids.iter().copied().collect() }).collect(),
-        nodes: members.nodes().map(|(_, node)| node.clone().into()).collect(),
+        nodes: members.nodes().map(|(id, member)| member.node(*id).into()).collect(),
         log_id: stored.log_id().as_ref().map(from_log_id),
     }
 }
@@ -181,8 +183,8 @@ pub(super) fn from_membership(stored: &StoredMembership) -> wire::Membership {
 pub(super) fn to_membership(membership: wire::Membership) -> Result<StoredMembership, WireError> {
     let log_id = membership.log_id.map(to_log_id);
     let voters = membership.voters.into_iter().map(|set| set.nodes.into_iter().collect()).collect();
-    let nodes: std::collections::BTreeMap<u64, NodeInfo> =
-        membership.nodes.into_iter().map(|node| (node.id, NodeInfo::from(node))).collect();
+    let nodes: BTreeMap<u64, Member> =
+        membership.nodes.into_iter().map(|node| (node.id, NodeInfo::from(node).into())).collect();
     let members = Membership::new(voters, nodes).map_err(|error| WireError(error.to_string()))?;
     Ok(StoredMembership::new(log_id, members))
 }

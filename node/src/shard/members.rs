@@ -8,7 +8,7 @@ use openraft::errors::{ChangeMembershipError, ClientWriteError, InitializeError,
 
 use super::error::MembershipError;
 use super::replica::Replica;
-use crate::raft::NodeInfo;
+use crate::raft::{Member, NodeInfo};
 use crate::raft::types::Types;
 
 type WriteError = RaftError<Types, ClientWriteError<Types>>;
@@ -20,7 +20,7 @@ impl Replica {
     /// # Errors
     /// This node is not among the voters, or the shard has stopped.
     pub async fn initialize(&self, voters: Vec<NodeInfo>) -> Result<(), MembershipError> {
-        let voters: BTreeMap<u64, NodeInfo> = voters.into_iter().map(|node| (node.id, node)).collect();
+        let voters: BTreeMap<u64, Member> = voters.into_iter().map(|node| (node.id, node.into())).collect();
         match self.inner.group.initialize(voters).await {
             Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
             Err(RaftError::APIError(error)) => Err(MembershipError::Refused(error.to_string())),
@@ -55,12 +55,12 @@ impl Replica {
 
     async fn add_learner(&self, node: NodeInfo) -> Result<(), MembershipError> {
         let within = self.inner.tuning.snapshot_timeout;
-        let added = tokio::time::timeout(within, self.inner.group.add_learner(node.id, node, true)).await;
+        let added = tokio::time::timeout(within, self.inner.group.add_learner(node.id, node.into(), true)).await;
         let late = |_| MembershipError::Late { what: "catching up a new replica", after: within };
         added.map_err(late)?.map(drop).map_err(membership_error)
     }
 
-    pub(super) async fn change(&self, what: &'static str, change: ChangeMembers<u64, NodeInfo>) -> Result<(), MembershipError> {
+    pub(super) async fn change(&self, what: &'static str, change: ChangeMembers<u64, Member>) -> Result<(), MembershipError> {
         let within = self.inner.tuning.propose_timeout;
         let changed = tokio::time::timeout(within, self.inner.group.change_membership(change, false)).await;
         changed.map_err(|_| MembershipError::Late { what, after: within })?.map(drop).map_err(membership_error)
@@ -69,7 +69,7 @@ impl Replica {
     /// Hands the leadership to a voter that is up to date, and waits until somebody else leads.
     ///
     /// # Errors
-    /// Not the leader, not a voter, or nobody took over within two election timeouts (this node may lead again then).
+    /// Not the leader, not a voter, or nobody took over within three election timeouts (this node may lead again then).
     pub async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
         let me = self.node();
         let leadership = self.leads();
@@ -84,7 +84,7 @@ impl Replica {
         }
         let group = &self.inner.group;
         group.trigger().transfer_leader(to).await.map_err(|e| MembershipError::Stopped(e.to_string()))?;
-        let within: Duration = self.inner.tuning.election_max * 2;
+        let within: Duration = self.inner.tuning.election_max * 3;
         let other = |now: &super::Leadership| now.leader.is_some_and(|leader| leader != me);
         let late = |_| MembershipError::Late { what: "handing the leadership over", after: within };
         self.wait_leadership(within, other).await.map(drop).map_err(late)

@@ -16,7 +16,7 @@ impl Replica {
     /// Not the leader, or another change under way.
     pub async fn add_observer(&self, node: NodeInfo) -> Result<(), MembershipError> {
         let within = self.inner.tuning.propose_timeout;
-        let added = tokio::time::timeout(within, self.inner.group.add_learner(node.id, node, false)).await;
+        let added = tokio::time::timeout(within, self.inner.group.add_learner(node.id, node.into(), false)).await;
         let late = |_| MembershipError::Late { what: "adding an observer", after: within };
         added.map_err(late)?.map(drop).map_err(membership_error)
     }

@@ -141,7 +141,7 @@ impl Replica {
         let server = self.inner.group.server_metrics();
         let members = server.borrow_watched().membership_config.clone();
         let voters: Vec<u64> = members.voter_ids().collect();
-        let nodes = members.nodes().map(|(_, node)| node.clone());
+        let nodes = members.nodes().map(|(id, member)| member.node(*id));
         nodes.partition(|node| voters.binary_search(&node.id).is_ok())
     }
 

@@ -34,6 +34,7 @@ async fn move_a_replica(kind: Kind) {
     voters.sort_unstable();
     assert_eq!(voters, wanted.iter().map(|&index| cluster.nodes[index].info.id).collect::<Vec<_>>());
     assert!(status.learners.is_empty());
+    drop(shard);
     // The new one is a full member: with it, one of the others can be missed, also after a power cut.
     let other = (0..3).find(|&index| index != leaver && index != leader).expect("the third");
     cluster.kill(other).await;

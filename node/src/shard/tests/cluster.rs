@@ -1,7 +1,7 @@
 //! Nodes that host one shard, and what tests do with them.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,12 +11,15 @@ use hansard_proto::cluster::v1 as wire;
 use hansard_proto::cluster::v1::peer_service_server::{PeerService, PeerServiceServer};
 use hansard_runtime::net::incoming;
 use hansard_runtime::{OsEntropy, SystemClock};
+use hansard_storage::ShardStore;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::net::MemNet;
 use crate::raft::handshake::Handshake;
 use crate::raft::test_store::{Kind, TestStore};
-use crate::raft::{Dial, MAX_MESSAGE_BYTES, NoSink, NodeInfo, Peers, Tuning, service};
+use crate::raft::service::{self, Groups, Stores};
+use crate::raft::types::Group;
+use crate::raft::{Dial, MAX_MESSAGE_BYTES, NoSink, NodeInfo, Peers, Tuning};
 use crate::shard::{HostSeams, Leadership, ProposeError, ProposeRequest, ReplicaStatus, ShardHandle, ShardHost};
 
 pub(super) const SHARD: ShardId = ShardId::from_bytes([0x5a; 16]);
@@ -108,7 +111,8 @@ impl Cluster {
         });
         let host = host.expect("a host");
         let listener = transport.listen(&node.info.address).await.expect("listens");
-        let server = PeerServiceServer::new(Serves(host.clone())).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let door = Arc::new(Door(Arc::downgrade(&host)));
+        let server = PeerServiceServer::new(Serves(door)).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let serving = tonic::transport::Server::builder().add_service(server).serve_with_incoming(incoming(listener, None));
         node.server = Some(tokio::spawn(async move { drop(serving.await) }));
         host.start_stored().await.expect("stored shards start");
@@ -125,6 +129,8 @@ impl Cluster {
         for shard in host.shards() {
             host.stop(shard).await.expect("stops");
         }
+        drop(host);
+        node.place.wait_closed().await;
     }
 
     /// Brings a killed node back.
@@ -214,8 +220,24 @@ pub(super) fn seq(outcome: Outcome) -> u64 {
     }
 }
 
+/// What connections hold of a host: a process that is killed takes its connections with it, a test's host must not be kept by
+/// them.
+struct Door(Weak<ShardHost>);
+
+impl Groups for Door {
+    fn group(&self, shard: ShardId) -> Option<Group> {
+        self.0.upgrade()?.group(shard)
+    }
+}
+
+impl Stores for Door {
+    fn store(&self, shard: ShardId) -> Option<ShardStore> {
+        self.0.upgrade()?.store(shard)
+    }
+}
+
 /// The peer service's consensus part.
-struct Serves(Arc<ShardHost>);
+struct Serves(Arc<Door>);
 
 type Answers = Pin<Box<dyn Stream<Item = Result<wire::ConsensusResponse, Status>> + Send>>;
 

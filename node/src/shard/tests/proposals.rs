@@ -1,7 +1,7 @@
 use hansard_domain::meta::{MetaAction, MetaCommand, MetaOutcome, NodeInfo as MetaNode};
 use hansard_domain::{Action, ClusterId, Content, Outcome, PersonId, Refusal, RequestId, Role, Salt, read};
 
-use super::cluster::{ANN, BEN, Cluster, PATIENCE, ROOM, request, say, seq, text, tuning};
+use super::cluster::{ANN, BEN, Cluster, PATIENCE, ROOM, SHARD, request, say, seq, text, tuning};
 use crate::raft::test_store::Kind;
 use crate::shard::ProposeError;
 use crate::shard::refusals::ONE_BY_ONE;
@@ -28,6 +28,7 @@ async fn the_same_id_gives_the_same_answer_after_a_leader_change() {
     let first = cluster.submit(&say(7, "once")).await;
     let old = cluster.leader().await;
     let next = (old + 1) % 3;
+    cluster.settled().await;
     cluster.nodes[old].shard().transfer_leader(cluster.nodes[next].info.id).await.expect("handed over");
     let new = cluster.leader_but(old).await;
     let again = cluster.nodes[new].shard().submit(say(7, "once")).await.expect("an outcome");
@@ -92,7 +93,7 @@ async fn meta_is_a_group_like_the_others() {
     meta.wait_leadership(PATIENCE, |now| now.serving).await.expect("serves");
     let id = ClusterId::from_bytes([9; 16]);
     let nodes = vec![MetaNode { id: 1, name: "n1".into(), site: "s1".into(), address: "n1:1".into() }];
-    let action = MetaAction::Found { cluster: id, nodes, meta: vec![1], shards: Vec::new() };
+    let action = MetaAction::Found { cluster: id, nodes, meta: vec![1], shards: vec![(SHARD, vec![1])] };
     let command = MetaCommand {
         request: RequestId::from_bytes([1; 16]),
         actor: PersonId::SYSTEM,
