@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hansard_domain::{Kind, PersonId, RoomId};
 use hansard_proto::cluster::v1 as edge;
-pub use hansard_proto::convert::{duration, timestamp};
+pub(crate) use hansard_proto::convert::{duration, timestamp};
 use hansard_proto::v1;
 use prost_types::Timestamp;
 
@@ -11,22 +11,22 @@ use crate::hub::SharedEvent;
 use crate::session::{Item, Page};
 
 /// A timestamp from seconds UTC.
-pub fn timestamp_s(seconds: i64) -> Timestamp {
+pub(crate) fn timestamp_s(seconds: i64) -> Timestamp {
     Timestamp { seconds, nanos: 0 }
 }
 
 /// A room's id from the wire.
-pub fn room(bytes: &Bytes) -> Option<RoomId> {
+pub(crate) fn room(bytes: &Bytes) -> Option<RoomId> {
     RoomId::from_slice(bytes).ok()
 }
 
 /// A person's id from the wire.
-pub fn person(bytes: &Bytes) -> Option<PersonId> {
+pub(crate) fn person(bytes: &Bytes) -> Option<PersonId> {
     PersonId::from_slice(bytes).ok()
 }
 
 /// A person's id as clients see it; empty for the system.
-pub fn person_text(bytes: &Bytes) -> String {
+pub(crate) fn person_text(bytes: &Bytes) -> String {
     match person(bytes) {
         Some(person) if person != PersonId::SYSTEM => person.to_string(),
         _ => String::new(),
@@ -34,12 +34,12 @@ pub fn person_text(bytes: &Bytes) -> String {
 }
 
 /// A room's id as clients see it.
-pub fn room_text(bytes: &Bytes) -> String {
+pub(crate) fn room_text(bytes: &Bytes) -> String {
     room(bytes).map(|room| room.to_string()).unwrap_or_default()
 }
 
 /// An entry as clients see it. One that cannot be read (a fault of the node's) keeps its place and says nothing.
-pub fn event(room: RoomId, entry: &edge::Entry) -> v1::Event {
+pub(crate) fn event(room: RoomId, entry: &edge::Entry) -> v1::Event {
     hansard_proto::convert::event_from_wire(room, entry).unwrap_or_else(|error| {
         tracing::error!(%error, seq = entry.seq, "a node sent an entry that cannot be read");
         v1::Event { room: room.to_string(), seq: entry.seq, time: Some(timestamp(entry.time_us)), ..v1::Event::default() }
@@ -47,7 +47,7 @@ pub fn event(room: RoomId, entry: &edge::Entry) -> v1::Event {
 }
 
 /// An entry for a hub.
-pub fn shared(room: RoomId, entry: &edge::Entry) -> SharedEvent {
+pub(crate) fn shared(room: RoomId, entry: &edge::Entry) -> SharedEvent {
     let actor = person(&entry.actor);
     let ends = match u16::try_from(entry.kind).ok().and_then(Kind::from_number) {
         Some(Kind::Left) => actor,
@@ -58,7 +58,7 @@ pub fn shared(room: RoomId, entry: &edge::Entry) -> SharedEvent {
 }
 
 /// A page of history for a session.
-pub fn page(room: RoomId, page: &edge::HistoryPage) -> Page {
+pub(crate) fn page(room: RoomId, page: &edge::HistoryPage) -> Page {
     let mut items: Vec<Item> = page.entries.iter().map(|entry| Item::Event(event(room, entry))).collect();
     items.extend(page.gaps.iter().map(|gap| Item::Gap {
         from: gap.from_seq,
@@ -73,7 +73,7 @@ pub fn page(room: RoomId, page: &edge::HistoryPage) -> Page {
 }
 
 /// A gap as clients see it.
-pub fn gap(room: &str, gap: &edge::SeqGap) -> v1::Gap {
+pub(crate) fn gap(room: &str, gap: &edge::SeqGap) -> v1::Gap {
     v1::Gap {
         room: room.to_owned(),
         from_seq: gap.from_seq,
@@ -83,7 +83,7 @@ pub fn gap(room: &str, gap: &edge::SeqGap) -> v1::Gap {
 }
 
 /// A room as clients see it.
-pub fn room_view(view: &edge::RoomView) -> v1::Room {
+pub(crate) fn room_view(view: &edge::RoomView) -> v1::Room {
     v1::Room {
         id: room_text(&view.room),
         name: view.name.clone(),

@@ -29,47 +29,47 @@ const PRESENCES_TOLD: usize = 64;
 type Presence = (i32, i64);
 
 /// Everything that connections and calls share.
-pub struct Edge {
+pub(crate) struct Edge {
     /// The URL that clients reach this router by.
-    pub advertise: String,
+    pub(crate) advertise: String,
     /// Where rooms are.
-    pub directory: Arc<Directory>,
+    pub(crate) directory: Arc<Directory>,
     /// The way to the nodes.
-    pub upstream: Arc<Upstream>,
+    pub(crate) upstream: Arc<Upstream>,
     /// Followed rooms.
-    pub hubs: Hubs,
+    pub(crate) hubs: Hubs,
     /// Tokens.
-    pub auth: Auth,
+    pub(crate) auth: Auth,
     /// Open sessions.
-    pub sessions: Sessions,
+    pub(crate) sessions: Sessions,
     /// Refusals on their way to the record.
-    pub refusals: Refusals,
+    pub(crate) refusals: Refusals,
     /// Metrics.
-    pub metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     /// The clock.
-    pub clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Randomness.
-    pub entropy: Arc<dyn Entropy>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     /// Presence that is known. Interest in it: see [`Hubs::tell_of`].
-    pub presences: Mutex<HashMap<PersonId, Presence>>,
+    pub(crate) presences: Mutex<HashMap<PersonId, Presence>>,
 }
 
 impl Edge {
     /// A person of this router types in a followed room.
-    pub fn typing(&self, room: RoomId, person: PersonId) {
+    pub(crate) fn typing(&self, room: RoomId, person: PersonId) {
         self.hubs.typing(room, person, Instant::now());
         let signal = Signal { person: bytes(person), room: bytes(room), ..Signal::default() };
         self.upstream.signal(Target::Room(room), signal);
     }
 
     /// A person of this router says whether an answer can be had.
-    pub fn set_presence(&self, person: PersonId, availability: i32, answer_at_s: i64) {
+    pub(crate) fn set_presence(&self, person: PersonId, availability: i32, answer_at_s: i64) {
         self.note_presence(person, (availability, answer_at_s));
         self.announce(person, (availability, answer_at_s));
     }
 
     /// A person's last session here has ended.
-    pub fn gone(&self, person: PersonId) {
+    pub(crate) fn gone(&self, person: PersonId) {
         let had = self.presences.lock().unwrap_or_else(PoisonError::into_inner).remove(&person);
         if had.is_some() {
             self.hubs.tell_of(person, &presence_of(person, (Availability::Offline.into(), 0)));
@@ -78,7 +78,7 @@ impl Edge {
     }
 
     /// Tells a new follower who is present among those seen in the room.
-    pub fn tell_presences(&self, room: RoomId, inbox: &Inbox) {
+    pub(crate) fn tell_presences(&self, room: RoomId, inbox: &Inbox) {
         let people = self.hubs.people(room);
         let presences = self.presences.lock().unwrap_or_else(PoisonError::into_inner);
         let known = people.iter().filter_map(|person| Some((*person, *presences.get(person)?)));
@@ -86,7 +86,7 @@ impl Edge {
     }
 
     /// Closes all sessions when the directory has been stale for too long.
-    pub fn check_dead(&self) {
+    pub(crate) fn check_dead(&self) {
         if self.directory.is_dead() {
             let text = "this router has had no sure news of revocations for 30 s; go on at another router";
             let order = Order {
@@ -132,7 +132,7 @@ fn presence_of(person: PersonId, (availability, answer_at_s): Presence) -> Soft 
 }
 
 /// The edge as links see it.
-pub struct FromNodes(pub Arc<Edge>);
+pub(crate) struct FromNodes(pub(crate) Arc<Edge>);
 
 impl LinkEvents for FromNodes {
     fn up(&self, _conn: ConnId) {}

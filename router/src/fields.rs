@@ -12,17 +12,17 @@ use crate::refuse::{Fault, field, too_long};
 type Checked<T> = Result<T, Fault>;
 
 /// A room's id.
-pub fn room(text: &str) -> Checked<RoomId> {
+pub(crate) fn room(text: &str) -> Checked<RoomId> {
     text.parse().map_err(|error| field(reason::BAD_ID, "room", format!("`room` is {error}")))
 }
 
 /// A person's id, in the field `name`.
-pub fn person(name: &str, text: &str) -> Checked<PersonId> {
+pub(crate) fn person(name: &str, text: &str) -> Checked<PersonId> {
     text.parse().map_err(|error| field(reason::BAD_ID, name, format!("`{name}` is {error}")))
 }
 
 /// A request id; every mutating call needs one.
-pub fn request(text: &str) -> Checked<RequestId> {
+pub(crate) fn request(text: &str) -> Checked<RequestId> {
     text.parse().map_err(|_| {
         let wanted = "`request_id` must be 128 random bits as 32 hexadecimal digits or a UUID, drawn once per intent";
         field(reason::BAD_REQUEST_ID, "request_id", wanted)
@@ -30,7 +30,7 @@ pub fn request(text: &str) -> Checked<RequestId> {
 }
 
 /// What somebody says.
-pub fn text(text: &str) -> Checked<&str> {
+pub(crate) fn text(text: &str) -> Checked<&str> {
     if text.is_empty() {
         return Err(field(reason::TEXT_EMPTY, "text", "`text` is empty"));
     }
@@ -38,7 +38,7 @@ pub fn text(text: &str) -> Checked<&str> {
 }
 
 /// A room's name.
-pub fn name(text: &str) -> Checked<&str> {
+pub(crate) fn name(text: &str) -> Checked<&str> {
     if text.is_empty() || text.chars().any(char::is_control) {
         return Err(field(reason::BAD_NAME, "name", "`name` must have 1 to 128 bytes and no control characters"));
     }
@@ -46,17 +46,17 @@ pub fn name(text: &str) -> Checked<&str> {
 }
 
 /// A room's topic; may be empty.
-pub fn topic(text: &str) -> Checked<&str> {
+pub(crate) fn topic(text: &str) -> Checked<&str> {
     bounded(reason::TOPIC_TOO_LONG, "topic", text, MAX_TOPIC_BYTES)
 }
 
 /// Why something is done; may be empty.
-pub fn why(text: &str) -> Checked<&str> {
+pub(crate) fn why(text: &str) -> Checked<&str> {
     bounded(reason::REASON_TOO_LONG, "reason", text, MAX_REASON_BYTES)
 }
 
 /// A token's subject.
-pub fn subject(text: &str) -> Checked<&str> {
+pub(crate) fn subject(text: &str) -> Checked<&str> {
     if text.is_empty() {
         return Err(field(reason::BAD_SUBJECT, "subject", "`subject` is empty"));
     }
@@ -64,7 +64,7 @@ pub fn subject(text: &str) -> Checked<&str> {
 }
 
 /// A seq that must be there.
-pub fn seq(name: &str, seq: u64) -> Checked<u64> {
+pub(crate) fn seq(name: &str, seq: u64) -> Checked<u64> {
     if seq == 0 {
         return Err(field(reason::BAD_SEQ, name, format!("`{name}` is missing; seqs start at 1")));
     }
@@ -72,7 +72,7 @@ pub fn seq(name: &str, seq: u64) -> Checked<u64> {
 }
 
 /// A role to give; `default` if none is said.
-pub fn role(number: i32, default: Option<Role>) -> Checked<Role> {
+pub(crate) fn role(number: i32, default: Option<Role>) -> Checked<Role> {
     let wanted = || field(reason::BAD_ROLE, "role", "`role` must be ROLE_OWNER, ROLE_MEMBER or ROLE_GUEST");
     match v1::Role::try_from(number) {
         Ok(v1::Role::Unspecified) => default.ok_or_else(wanted),
@@ -84,7 +84,7 @@ pub fn role(number: i32, default: Option<Role>) -> Checked<Role> {
 }
 
 /// A page's size.
-pub fn page_size(size: i32) -> Checked<u32> {
+pub(crate) fn page_size(size: i32) -> Checked<u32> {
     match usize::try_from(size) {
         Ok(0) => Ok(DEFAULT_PAGE as u32),
         Ok(size) if size <= MAX_PAGE => Ok(size as u32),
@@ -93,13 +93,13 @@ pub fn page_size(size: i32) -> Checked<u32> {
 }
 
 /// A list of people.
-pub fn people(name: &str, texts: &[String]) -> Checked<Vec<PersonId>> {
+pub(crate) fn people(name: &str, texts: &[String]) -> Checked<Vec<PersonId>> {
     items(name, texts.len())?;
     texts.iter().map(|text| person(name, text)).collect()
 }
 
 /// A list of rooms.
-pub fn rooms(texts: &[String]) -> Checked<Vec<RoomId>> {
+pub(crate) fn rooms(texts: &[String]) -> Checked<Vec<RoomId>> {
     items("rooms", texts.len())?;
     texts.iter().map(|text| room(text)).collect()
 }

@@ -20,7 +20,7 @@ use crate::principal::Principal;
 use crate::{grpc, reason, refuse};
 
 /// The stack, outermost first.
-pub fn stack<S, B>(edge: Arc<Edge>, calls: S) -> impl Service<
+pub(crate) fn stack<S, B>(edge: Arc<Edge>, calls: S) -> impl Service<
     Request<B>,
     Response = Response<Body>,
     Error = Infallible,

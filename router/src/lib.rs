@@ -9,32 +9,33 @@
 //!
 //! A router keeps nothing: killed, it loses connections, and clients go on elsewhere from their cursors.
 
-pub mod auth;
+mod auth;
 mod bucket;
 pub mod config;
-pub mod connection;
+mod connection;
 mod convert;
-pub mod directory;
+mod directory;
 mod draining;
-pub mod edge;
+mod edge;
 mod fields;
 mod grpc;
-pub mod hub;
+mod hub;
 mod layers;
 pub mod limits;
-pub mod metrics;
-pub mod principal;
-pub mod proposal;
+mod metrics;
+mod principal;
+mod proposal;
 mod proposals;
-pub mod reason;
-pub mod refusals;
+mod reason;
+mod refusals;
 mod refuse;
-pub mod run;
-pub mod session;
+mod run;
+mod session;
 mod unary;
-pub mod upstream;
-pub mod websocket;
+mod upstream;
+mod websocket;
 
+pub use auth::{FetchError, KeysError};
 pub use config::{ConfigError, RouterConfig};
 pub use limits::Rates;
 pub use run::{RouterError, RouterHandle, Seams, run};

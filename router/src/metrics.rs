@@ -14,60 +14,60 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 /// Why something was refused: one of a fixed set of constants.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Why {
+pub(crate) struct Why {
     /// The reason.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// What carries a session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Carrier {
+pub(crate) struct Carrier {
     /// `grpc`, `websocket_json` or `websocket_proto`.
-    pub transport: &'static str,
+    pub(crate) transport: &'static str,
 }
 
 /// The router's metrics.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// Sessions that are open.
-    pub sessions: Family<Carrier, Gauge>,
+    pub(crate) sessions: Family<Carrier, Gauge>,
     /// Frames from clients.
-    pub frames_in: Family<Carrier, Counter>,
+    pub(crate) frames_in: Family<Carrier, Counter>,
     /// Frames to clients.
-    pub frames_out: Family<Carrier, Counter>,
+    pub(crate) frames_out: Family<Carrier, Counter>,
     /// Requests of authenticated people that this router refused.
-    pub refusals: Family<Why, Counter>,
+    pub(crate) refusals: Family<Why, Counter>,
     /// Tokens that were not admitted.
-    pub rejected: Family<Why, Counter>,
+    pub(crate) rejected: Family<Why, Counter>,
     /// Sessions that ended by the router's will.
-    pub ended: Family<Why, Counter>,
+    pub(crate) ended: Family<Why, Counter>,
     /// Calls to nodes that failed.
-    pub upstream_failures: Family<Why, Counter>,
+    pub(crate) upstream_failures: Family<Why, Counter>,
     /// Tries of calls beyond the first.
-    pub upstream_retries: Counter,
+    pub(crate) upstream_retries: Counter,
     /// Seconds until a node's answer.
-    pub upstream_seconds: Histogram,
+    pub(crate) upstream_seconds: Histogram,
     /// Links that stand.
-    pub links: Gauge,
+    pub(crate) links: Gauge,
     /// Links that broke or could not be made.
-    pub link_breaks: Counter,
+    pub(crate) link_breaks: Counter,
     /// Calls that wait for nodes.
-    pub link_calls: Gauge,
+    pub(crate) link_calls: Gauge,
     /// Rooms with a hub.
-    pub hubs: Gauge,
+    pub(crate) hubs: Gauge,
     /// Holes in feeds, each answered by a new subscription.
-    pub feed_holes: Counter,
+    pub(crate) feed_holes: Counter,
     /// Seconds since the last sure news of revocations.
-    pub directory_age: Gauge<f64, std::sync::atomic::AtomicU64>,
+    pub(crate) directory_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     /// Fetches of keys that failed.
-    pub jwks_failures: Counter,
+    pub(crate) jwks_failures: Counter,
     /// Refusals that were not reported, since too many waited.
-    pub refusals_dropped: Counter,
+    pub(crate) refusals_dropped: Counter,
 }
 
 impl Metrics {
     /// Registers all.
-    pub fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(registry: &Registry) -> Self {
         let metrics = Self {
             sessions: Family::default(),
             frames_in: Family::default(),
@@ -111,13 +111,13 @@ impl Metrics {
     }
 
     /// Counts by a status's reason.
-    pub fn count(family: &Family<Why, Counter>, status: &Status) {
+    pub(crate) fn count(family: &Family<Why, Counter>, status: &Status) {
         let reason = status::reason_of(status).unwrap_or_else(|| format!("{:?}", status::code_of(status)));
         family.get_or_create(&Why { reason }).inc();
     }
 
     /// A call to a node ended.
-    pub fn upstream(&self, answer: &Result<Outcome, Status>, took: Duration) {
+    pub(crate) fn upstream(&self, answer: &Result<Outcome, Status>, took: Duration) {
         self.upstream_seconds.observe(took.as_secs_f64());
         if let Err(status) = answer {
             Self::count(&self.upstream_failures, status);

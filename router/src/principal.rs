@@ -8,26 +8,26 @@ use hansard_proto::convert::bytes;
 
 /// An authenticated person. Holds no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
+pub(crate) struct Principal {
     /// The person.
-    pub person: PersonId,
+    pub(crate) person: PersonId,
     /// The person's epoch at admission.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// The token has the role `operator`.
-    pub operator: bool,
+    pub(crate) operator: bool,
     /// The token's issuer.
-    pub issuer: Arc<str>,
+    pub(crate) issuer: Arc<str>,
     /// The token's id, if it has one.
-    pub token_id: Option<Arc<str>>,
+    pub(crate) token_id: Option<Arc<str>>,
     /// When the token was issued, seconds since 1970.
-    pub issued_s: i64,
+    pub(crate) issued_s: i64,
     /// When the token expires, seconds since 1970.
-    pub expires_s: i64,
+    pub(crate) expires_s: i64,
 }
 
 impl Principal {
     /// As nodes are told.
-    pub fn to_wire(&self) -> edge::Principal {
+    pub(crate) fn to_wire(&self) -> edge::Principal {
         edge::Principal {
             person: bytes(self.person),
             epoch: self.epoch,

@@ -7,29 +7,29 @@ use hansard_proto::convert;
 
 /// A validated proposal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proposal {
+pub(crate) struct Proposal {
     /// The identity of the intent.
-    pub request: RequestId,
+    pub(crate) request: RequestId,
     /// The room.
-    pub room: RoomId,
+    pub(crate) room: RoomId,
     /// What to do in it.
-    pub action: Action,
+    pub(crate) action: Action,
     /// `domain`'s content format.
-    pub content: Bytes,
+    pub(crate) content: Bytes,
 }
 
 /// What was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Committed {
+pub(crate) struct Committed {
     /// The entry's seq in the room, or the read mark.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// The entry's time, microseconds UTC.
-    pub time_us: i64,
+    pub(crate) time_us: i64,
 }
 
 impl Proposal {
     /// As nodes are told.
-    pub fn into_wire(self) -> Propose {
+    pub(crate) fn into_wire(self) -> Propose {
         convert::propose(self.request, &self.action, self.content).expect("actions in rooms have a wire form")
     }
 }

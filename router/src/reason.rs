@@ -1,56 +1,56 @@
 //! The reasons that only the router gives; the others are in `hansard_proto::reason`.
 
-pub use hansard_proto::reason::*;
+pub(crate) use hansard_proto::reason::*;
 
 /// The first frame was not a hello.
-pub const HELLO_EXPECTED: &str = "HELLO_EXPECTED";
+pub(crate) const HELLO_EXPECTED: &str = "HELLO_EXPECTED";
 /// A frame that is neither ProtoJSON nor protobuf of a `ConnectRequest`, or holds nothing.
-pub const FRAME_MALFORMED: &str = "FRAME_MALFORMED";
+pub(crate) const FRAME_MALFORMED: &str = "FRAME_MALFORMED";
 /// A client sent too many malformed frames.
-pub const TOO_MANY_MALFORMED: &str = "TOO_MANY_MALFORMED";
+pub(crate) const TOO_MANY_MALFORMED: &str = "TOO_MANY_MALFORMED";
 /// A client was silent for too long.
-pub const IDLE: &str = "IDLE";
+pub(crate) const IDLE: &str = "IDLE";
 /// A client took nothing for too long.
-pub const CLIENT_STALLED: &str = "CLIENT_STALLED";
+pub(crate) const CLIENT_STALLED: &str = "CLIENT_STALLED";
 /// The router or the person has too many sessions.
-pub const TOO_MANY_SESSIONS: &str = "TOO_MANY_SESSIONS";
+pub(crate) const TOO_MANY_SESSIONS: &str = "TOO_MANY_SESSIONS";
 /// A hello has too many cursors.
-pub const TOO_MANY_CURSORS: &str = "TOO_MANY_CURSORS";
+pub(crate) const TOO_MANY_CURSORS: &str = "TOO_MANY_CURSORS";
 /// A hello's agent is too long.
-pub const AGENT_TOO_LONG: &str = "AGENT_TOO_LONG";
+pub(crate) const AGENT_TOO_LONG: &str = "AGENT_TOO_LONG";
 /// A room's, person's or node's id is not one.
-pub const BAD_ID: &str = "BAD_ID";
+pub(crate) const BAD_ID: &str = "BAD_ID";
 /// A request id is missing or is not 128 bits.
-pub const BAD_REQUEST_ID: &str = "BAD_REQUEST_ID";
+pub(crate) const BAD_REQUEST_ID: &str = "BAD_REQUEST_ID";
 /// A text is empty.
-pub const TEXT_EMPTY: &str = "TEXT_EMPTY";
+pub(crate) const TEXT_EMPTY: &str = "TEXT_EMPTY";
 /// A text is too long.
-pub const TEXT_TOO_LONG: &str = "TEXT_TOO_LONG";
+pub(crate) const TEXT_TOO_LONG: &str = "TEXT_TOO_LONG";
 /// A name is empty, too long, or has control characters.
-pub const BAD_NAME: &str = "BAD_NAME";
+pub(crate) const BAD_NAME: &str = "BAD_NAME";
 /// A topic is too long.
-pub const TOPIC_TOO_LONG: &str = "TOPIC_TOO_LONG";
+pub(crate) const TOPIC_TOO_LONG: &str = "TOPIC_TOO_LONG";
 /// A reason is too long.
-pub const REASON_TOO_LONG: &str = "REASON_TOO_LONG";
+pub(crate) const REASON_TOO_LONG: &str = "REASON_TOO_LONG";
 /// A subject is empty or too long.
-pub const BAD_SUBJECT: &str = "BAD_SUBJECT";
+pub(crate) const BAD_SUBJECT: &str = "BAD_SUBJECT";
 /// A role is none that can be given.
-pub const BAD_ROLE: &str = "BAD_ROLE";
+pub(crate) const BAD_ROLE: &str = "BAD_ROLE";
 /// A visibility is none that can be chosen.
-pub const BAD_VISIBILITY: &str = "BAD_VISIBILITY";
+pub(crate) const BAD_VISIBILITY: &str = "BAD_VISIBILITY";
 /// A page size is negative or too large, or a page token is not one of ours.
-pub const BAD_PAGE: &str = "BAD_PAGE";
+pub(crate) const BAD_PAGE: &str = "BAD_PAGE";
 /// A seq is 0 where there must be one.
-pub const BAD_SEQ: &str = "BAD_SEQ";
+pub(crate) const BAD_SEQ: &str = "BAD_SEQ";
 /// A list has too many items.
-pub const TOO_MANY_ITEMS: &str = "TOO_MANY_ITEMS";
+pub(crate) const TOO_MANY_ITEMS: &str = "TOO_MANY_ITEMS";
 /// A direct room needs another person.
-pub const DIRECT_WITH_SELF: &str = "DIRECT_WITH_SELF";
+pub(crate) const DIRECT_WITH_SELF: &str = "DIRECT_WITH_SELF";
 /// A cursor is above the room's newest seq: it belongs to another room or another cluster.
-pub const CURSOR_AHEAD: &str = "CURSOR_AHEAD";
+pub(crate) const CURSOR_AHEAD: &str = "CURSOR_AHEAD";
 /// The person's membership ended; nothing after that entry is shown.
-pub const MEMBERSHIP_ENDED: &str = "MEMBERSHIP_ENDED";
+pub(crate) const MEMBERSHIP_ENDED: &str = "MEMBERSHIP_ENDED";
 /// A page of history is not contiguous; a fault of the server's that must be reported.
-pub const HISTORY_HOLE: &str = "HISTORY_HOLE";
+pub(crate) const HISTORY_HOLE: &str = "HISTORY_HOLE";
 /// There is no person with this id.
-pub const PERSON_UNKNOWN: &str = "PERSON_UNKNOWN";
+pub(crate) const PERSON_UNKNOWN: &str = "PERSON_UNKNOWN";

@@ -26,7 +26,7 @@ struct Counted {
 }
 
 /// Refusals that wait to be reported.
-pub struct Refusals {
+pub(crate) struct Refusals {
     waiting: Mutex<HashMap<(PersonId, String), Counted>>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
@@ -34,12 +34,12 @@ pub struct Refusals {
 
 impl Refusals {
     /// None wait.
-    pub fn new(clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Self {
         Self { waiting: Mutex::default(), clock, metrics }
     }
 
     /// Counts a refusal.
-    pub fn add(&self, who: &Principal, refused: &Status) {
+    pub(crate) fn add(&self, who: &Principal, refused: &Status) {
         Metrics::count(&self.metrics.refusals, refused);
         let Some(reason) = status::reason_of(refused) else { return };
         let now_us = self.clock.now_us();
@@ -56,7 +56,7 @@ impl Refusals {
     }
 
     /// Reports from time to time, for ever.
-    pub async fn keep(&self, upstream: &Upstream) {
+    pub(crate) async fn keep(&self, upstream: &Upstream) {
         loop {
             tokio::time::sleep(REFUSALS_INTERVAL).await;
             self.report(upstream).await;
@@ -64,7 +64,7 @@ impl Refusals {
     }
 
     /// Reports a round. What cannot be reported waits for the next.
-    pub async fn report(&self, upstream: &Upstream) {
+    pub(crate) async fn report(&self, upstream: &Upstream) {
         for ((person, reason), counted) in self.round() {
             let Counted { who, count, first_us, last_us } = &counted;
             let (count, first_us, last_us) = (*count, *first_us, *last_us);

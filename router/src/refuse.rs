@@ -10,7 +10,7 @@ use crate::reason;
 
 /// Why a request of an authenticated person came to nothing.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// This router refused it; the person's home shard keeps an account of that.
     Here(Status),
     /// A node refused it, which keeps its own account, or its outcome is unknown.
@@ -19,7 +19,7 @@ pub enum Fault {
 
 impl Fault {
     /// What the client is told.
-    pub fn into_status(self) -> Status {
+    pub(crate) fn into_status(self) -> Status {
         match self {
             Self::Here(status) | Self::There(status) => status,
         }
@@ -27,47 +27,47 @@ impl Fault {
 }
 
 /// A field breaks a rule.
-pub fn field(reason: &str, field: &str, message: impl Into<String>) -> Fault {
+pub(crate) fn field(reason: &str, field: &str, message: impl Into<String>) -> Fault {
     let metadata = [("field", field.to_owned())];
     Fault::Here(status::with_metadata(Code::InvalidArgument, reason, message, metadata))
 }
 
 /// A field is longer than `limit` (of `unit`).
-pub fn too_long(reason: &str, name: &str, found: usize, limit: usize, unit: &str) -> Fault {
+pub(crate) fn too_long(reason: &str, name: &str, found: usize, limit: usize, unit: &str) -> Fault {
     let metadata = [("field", name.to_owned()), ("limit", limit.to_string()), ("found", found.to_string())];
     let message = format!("`{name}` has {found} {unit}; at most {limit} are taken");
     Fault::Here(status::with_metadata(Code::InvalidArgument, reason, message, metadata))
 }
 
 /// Too much at once; nothing was done.
-pub fn overloaded(what: &str, limit: usize) -> Status {
+pub(crate) fn overloaded(what: &str, limit: usize) -> Status {
     let text = format!("{what}: at most {limit} may be under way; nothing was done, try again shortly");
     let full = status::with_metadata(Code::ResourceExhausted, reason::OVERLOADED, text, [("limit", limit.to_string())]);
     status::add_retry(full, status::DEFAULT_RETRY)
 }
 
 /// Too fast; nothing was done.
-pub fn rate_limited(wait: Duration) -> Status {
+pub(crate) fn rate_limited(wait: Duration) -> Status {
     let wait = wait.max(Duration::from_millis(1));
     status::retryable(Code::ResourceExhausted, reason::RATE_LIMITED, "too many requests; nothing was done", wait)
 }
 
 /// The token is not good enough.
-pub fn unauthenticated(reason: &str, message: &str) -> Status {
+pub(crate) fn unauthenticated(reason: &str, message: &str) -> Status {
     status::new(Code::Unauthenticated, reason, message)
 }
 
 /// The router cannot serve now.
-pub fn unavailable(reason: &str, message: impl Into<String>) -> Status {
+pub(crate) fn unavailable(reason: &str, message: impl Into<String>) -> Status {
     status::retryable(Code::Unavailable, reason, message, Duration::from_secs(1))
 }
 
 /// A node answered with something else than what was asked for.
-pub fn wrong_answer() -> Fault {
+pub(crate) fn wrong_answer() -> Fault {
     Fault::There(status::new(Code::Internal, reason::INTERNAL, "a node's answer does not fit the call"))
 }
 
 /// The client's frame cannot be taken at all.
-pub fn frame(reason: &str, message: impl Into<String>) -> Status {
+pub(crate) fn frame(reason: &str, message: impl Into<String>) -> Status {
     status::new(Code::InvalidArgument, reason, message)
 }

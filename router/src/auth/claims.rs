@@ -10,7 +10,7 @@ use crate::reason;
 
 /// Why a token is not admitted. Says nothing of what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
+pub(crate) enum TokenError {
     /// It is no JWT, or of an algorithm that is not taken.
     #[error("this is no JWT signed with EdDSA or ES256")]
     Malformed,
@@ -42,7 +42,7 @@ pub enum TokenError {
 
 impl TokenError {
     /// The reason that clients are told.
-    pub const fn reason(self) -> &'static str {
+    pub(crate) const fn reason(self) -> &'static str {
         match self {
             Self::Malformed | Self::UnknownKey | Self::Forged | Self::Incomplete | Self::TooEarly => reason::TOKEN_INVALID,
             Self::WrongIssuer => reason::TOKEN_WRONG_ISSUER,
@@ -53,7 +53,7 @@ impl TokenError {
     }
 
     /// The label that metrics count it under; finer than the reason.
-    pub const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::UnknownKey => "unknown_key",

@@ -101,6 +101,12 @@ impl Keys {
         }
     }
 
+    /// Lets the next unknown key ask the source at once.
+    #[cfg(test)]
+    pub(super) async fn forget_when_loaded(&self) {
+        *self.loaded.lock().await = Loaded::default();
+    }
+
     /// Loads keys again unless that was tried within `pause`.
     async fn renew(&self, pause: Duration) {
         let mut loaded = self.loaded.lock().await;

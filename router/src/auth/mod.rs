@@ -19,7 +19,8 @@ use hansard_runtime::Clock;
 use hansard_runtime::net::Transport;
 use jsonwebtoken::{Algorithm, Validation};
 
-pub use claims::TokenError;
+pub(crate) use claims::TokenError;
+pub use fetch::FetchError;
 pub use keys::KeysError;
 
 use crate::config::RouterConfig;
@@ -34,7 +35,7 @@ use keys::{Keys, Source};
 use people::{Known, People};
 
 /// Checks tokens and finds out who holds them.
-pub struct Auth {
+pub(crate) struct Auth {
     keys: Keys,
     wanted: Wanted,
     people: People,
@@ -48,7 +49,7 @@ impl Auth {
     ///
     /// # Errors
     /// When the file or the URL cannot be used.
-    pub async fn new(
+    pub(crate) async fn new(
         config: &RouterConfig,
         directory: Arc<Directory>,
         transport: Arc<dyn Transport>,
@@ -74,7 +75,7 @@ impl Auth {
     }
 
     /// Renews the keys, for ever.
-    pub async fn keep(&self) {
+    pub(crate) async fn keep(&self) {
         self.keys.keep().await;
     }
 
@@ -82,7 +83,7 @@ impl Auth {
     ///
     /// # Errors
     /// `UNAUTHENTICATED` with the reason, or `UNAVAILABLE` when that cannot be found out now.
-    pub async fn admit(&self, token: &str, upstream: &Upstream) -> Result<Principal, Status> {
+    pub(crate) async fn admit(&self, token: &str, upstream: &Upstream) -> Result<Principal, Status> {
         self.directory.check_fresh()?;
         let checked = self.verify(token).await.map_err(|error| self.rejected(error))?;
         let known = self.resolve(&checked, upstream).await?;
@@ -103,7 +104,7 @@ impl Auth {
     ///
     /// # Errors
     /// [`TokenError::Revoked`].
-    pub fn check_revoked(&self, principal: &Principal, not_before_s: i64) -> Result<(), TokenError> {
+    pub(crate) fn check_revoked(&self, principal: &Principal, not_before_s: i64) -> Result<(), TokenError> {
         let by_id = principal.token_id.as_deref().is_some_and(|id| self.directory.token_revoked(id));
         let by_person = self.directory.person_revoked(principal.person).0.max(not_before_s) > principal.issued_s;
         if by_id || by_person { Err(TokenError::Revoked) } else { Ok(()) }

@@ -11,7 +11,7 @@ use crate::limits::INBOX_SIGNALS;
 
 /// Something that is not kept: it is dropped when the client is slow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Soft {
+pub(crate) enum Soft {
     /// Somebody types.
     Typing {
         /// Where.
@@ -39,47 +39,47 @@ pub enum Soft {
 
 /// An order to leave.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Order {
+pub(crate) struct Order {
     /// Why.
-    pub status: Status,
+    pub(crate) status: Status,
     /// How long the client should wait before it comes back; `None`: it should not come back with this token.
-    pub after: Option<std::time::Duration>,
+    pub(crate) after: Option<std::time::Duration>,
 }
 
 /// What was left since the last look.
 #[derive(Debug, Default)]
-pub struct Left {
+pub(crate) struct Left {
     /// Rooms with news; each at most once between two reads of it.
-    pub news: Vec<RoomId>,
+    pub(crate) news: Vec<RoomId>,
     /// Soft state, oldest first.
-    pub soft: VecDeque<Soft>,
+    pub(crate) soft: VecDeque<Soft>,
     /// The order to leave, if any.
-    pub order: Option<Order>,
+    pub(crate) order: Option<Order>,
 }
 
 /// One connection's inbox. Bounded by the session's follows and by [`INBOX_SIGNALS`].
 #[derive(Debug)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     /// The session's number on this router.
-    pub session: u64,
+    pub(crate) session: u64,
     left: Mutex<Left>,
     notify: Notify,
 }
 
 impl Inbox {
     /// An empty one.
-    pub fn new(session: u64) -> Self {
+    pub(crate) fn new(session: u64) -> Self {
         Self { session, left: Mutex::default(), notify: Notify::new() }
     }
 
     /// A room has news. The hub calls this once until the session has read the room.
-    pub fn news(&self, room: RoomId) {
+    pub(crate) fn news(&self, room: RoomId) {
         self.lock().news.push(room);
         self.notify.notify_one();
     }
 
     /// Leaves soft state; the oldest goes when there is too much.
-    pub fn soft(&self, soft: Soft) {
+    pub(crate) fn soft(&self, soft: Soft) {
         let mut left = self.lock();
         if left.soft.len() == INBOX_SIGNALS {
             left.soft.pop_front();
@@ -90,18 +90,18 @@ impl Inbox {
     }
 
     /// Orders the session to leave; the first order stands.
-    pub fn order(&self, order: Order) {
+    pub(crate) fn order(&self, order: Order) {
         self.lock().order.get_or_insert(order);
         self.notify.notify_one();
     }
 
     /// Takes what was left.
-    pub fn take(&self) -> Left {
+    pub(crate) fn take(&self) -> Left {
         std::mem::take(&mut *self.lock())
     }
 
     /// Returns once something was left since the last call. Cancel safe.
-    pub async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.notify.notified().await;
     }
 

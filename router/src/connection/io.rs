@@ -12,7 +12,7 @@ use crate::session::{End, FrameFault};
 
 /// How frames are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
+pub(crate) enum Codec {
     /// Binary protobuf.
     Proto,
     /// ProtoJSON.
@@ -21,7 +21,7 @@ pub enum Codec {
 
 impl Codec {
     /// Writes a frame.
-    pub fn encode(self, frame: Frame) -> Bytes {
+    pub(crate) fn encode(self, frame: Frame) -> Bytes {
         let message = ConnectResponse { frame: Some(frame) };
         match self {
             Self::Proto => message.encode_to_vec().into(),
@@ -34,7 +34,7 @@ impl Codec {
     ///
     /// # Errors
     /// [`FrameFault::Malformed`] says what is wrong.
-    pub fn decode(self, bytes: &[u8]) -> Result<ConnectRequest, FrameFault> {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<ConnectRequest, FrameFault> {
         let malformed = |error: String| FrameFault::Malformed(error);
         match self {
             Self::Proto => ConnectRequest::decode(bytes).map_err(|error| malformed(format!("no protobuf frame: {error}"))),
@@ -48,16 +48,16 @@ impl Codec {
 
 /// The other side is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
+pub(crate) struct Gone;
 
 /// Where frames come from.
-pub trait FrameSource: Send {
+pub(crate) trait FrameSource: Send {
     /// The next frame; `None` when the client is gone. Cancel safe.
     fn next(&mut self) -> impl Future<Output = Option<Result<ConnectRequest, FrameFault>>> + Send;
 }
 
 /// Where frames go.
-pub trait FrameSink: Send {
+pub(crate) trait FrameSink: Send {
     /// Returns when a frame can be pushed. Cancel safe.
     fn ready(&mut self) -> impl Future<Output = Result<(), Gone>> + Send;
     /// Takes a frame; only after `ready`.
@@ -70,20 +70,20 @@ pub trait FrameSink: Send {
 
 /// Frames that wait for the client.
 #[derive(Debug, Default)]
-pub struct Outbound {
+pub(crate) struct Outbound {
     frames: VecDeque<Bytes>,
     bytes: usize,
 }
 
 impl Outbound {
     /// Adds a frame.
-    pub fn push(&mut self, frame: Bytes) {
+    pub(crate) fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push_back(frame);
     }
 
     /// Takes the oldest frame.
-    pub fn pop(&mut self) -> Option<Bytes> {
+    pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let frame = self.frames.pop_front()?;
         self.bytes -= frame.len();
         if self.frames.is_empty() {
@@ -94,17 +94,17 @@ impl Outbound {
     }
 
     /// How many wait.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.frames.len()
     }
 
     /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
     /// Their bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 }

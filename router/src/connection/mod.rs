@@ -15,9 +15,9 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 use tonic::Code;
 
-pub use inbox::{Inbox, Left, Order, Soft};
-pub use io::{Codec, FrameSink, FrameSource, Gone, Outbound};
-pub use sessions::Sessions;
+pub(crate) use inbox::{Inbox, Left, Order, Soft};
+pub(crate) use io::{Codec, FrameSink, FrameSource, Gone, Outbound};
+pub(crate) use sessions::Sessions;
 
 use crate::edge::Edge;
 use crate::limits::{OUTBOUND_BYTES, OUTBOUND_FRAMES, OUTBOUND_HARD_FRAMES, STALLED_TIMEOUT};
@@ -28,7 +28,7 @@ use hansard_proto::status;
 use perform::Performer;
 
 /// Drives a session until it ends.
-pub async fn serve(
+pub(crate) async fn serve(
     edge: Arc<Edge>,
     mut source: impl FrameSource,
     mut sink: impl FrameSink,

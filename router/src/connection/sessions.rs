@@ -35,7 +35,7 @@ struct State {
 
 /// All open sessions.
 #[derive(Debug)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     state: Mutex<State>,
     next: AtomicU64,
     rates: Rates,
@@ -43,27 +43,27 @@ pub struct Sessions {
 
 impl Sessions {
     /// Nobody is here.
-    pub fn new(rates: Rates) -> Self {
+    pub(crate) fn new(rates: Rates) -> Self {
         Self { state: Mutex::default(), next: AtomicU64::new(1), rates }
     }
 
     /// How fast people may go.
-    pub fn rates(&self) -> &Rates {
+    pub(crate) fn rates(&self) -> &Rates {
         &self.rates
     }
 
     /// A number for a new connection.
-    pub fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lock().here.len()
     }
 
     /// Whether nobody is here.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
@@ -71,7 +71,7 @@ impl Sessions {
     ///
     /// # Errors
     /// When there are too many, here or of this person.
-    pub fn enter(&self, principal: Principal, inbox: Arc<Inbox>) -> Result<(), Status> {
+    pub(crate) fn enter(&self, principal: Principal, inbox: Arc<Inbox>) -> Result<(), Status> {
         let mut state = self.lock();
         let of_person = state.by_person.get(&principal.person).map_or(0, HashSet::len);
         for (found, limit, whose) in
@@ -94,7 +94,7 @@ impl Sessions {
     }
 
     /// Removes a session. Returns the person if that was the person's last one.
-    pub fn leave(&self, session: u64) -> Option<PersonId> {
+    pub(crate) fn leave(&self, session: u64) -> Option<PersonId> {
         let mut state = self.lock();
         let here = state.here.remove(&session)?;
         if let Some(token) = &here.principal.token_id
@@ -116,12 +116,12 @@ impl Sessions {
     }
 
     /// Whether the person has a session here.
-    pub fn has(&self, person: PersonId) -> bool {
+    pub(crate) fn has(&self, person: PersonId) -> bool {
         self.lock().by_person.contains_key(&person)
     }
 
     /// How fast the person goes here, over all sessions and calls.
-    pub fn rate(&self, person: PersonId) -> Arc<Mutex<Bucket>> {
+    pub(crate) fn rate(&self, person: PersonId) -> Arc<Mutex<Bucket>> {
         let mut state = self.lock();
         if state.rates.len() >= RATES {
             state.rates.retain(|_, rate| Arc::strong_count(rate) > 1);
@@ -132,7 +132,7 @@ impl Sessions {
     }
 
     /// Leaves soft state with all sessions of a person but one.
-    pub fn tell(&self, person: PersonId, but: u64, soft: &Soft) {
+    pub(crate) fn tell(&self, person: PersonId, but: u64, soft: &Soft) {
         let state = self.lock();
         for session in state.by_person.get(&person).into_iter().flatten().filter(|session| **session != but) {
             if let Some(here) = state.here.get(session) {
@@ -142,7 +142,7 @@ impl Sessions {
     }
 
     /// Cuts the sessions of a revoked token.
-    pub fn revoke_token(&self, token_id: &str) {
+    pub(crate) fn revoke_token(&self, token_id: &str) {
         let state = self.lock();
         for session in state.by_token.get(token_id).into_iter().flatten() {
             if let Some(here) = state.here.get(session) {
@@ -152,7 +152,7 @@ impl Sessions {
     }
 
     /// Cuts the sessions whose token was issued to a person before a time.
-    pub fn revoke_person(&self, person: PersonId, not_before_s: i64) {
+    pub(crate) fn revoke_person(&self, person: PersonId, not_before_s: i64) {
         let state = self.lock();
         for session in state.by_person.get(&person).into_iter().flatten() {
             if let Some(here) = state.here.get(session).filter(|here| here.principal.issued_s < not_before_s) {
@@ -162,7 +162,7 @@ impl Sessions {
     }
 
     /// All inboxes, for what concerns everybody.
-    pub fn inboxes(&self) -> Vec<Arc<Inbox>> {
+    pub(crate) fn inboxes(&self) -> Vec<Arc<Inbox>> {
         self.lock().here.values().map(|here| here.inbox.clone()).collect()
     }
 

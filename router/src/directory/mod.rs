@@ -11,27 +11,27 @@ use hansard_proto::cluster::v1 as edge;
 use hansard_proto::rpc::Status;
 use tokio::time::Instant;
 
-pub use state::{Changes, Route, State, Target};
+pub(crate) use state::{Changes, Route, State, Target};
 
 use crate::{reason, refuse};
 
 /// The router's one directory.
 #[derive(Debug, Default)]
-pub struct Directory(RwLock<State>);
+pub(crate) struct Directory(RwLock<State>);
 
 impl Directory {
     /// See [`State::joined`].
-    pub fn joined(&self, cluster: ClusterId) -> bool {
+    pub(crate) fn joined(&self, cluster: ClusterId) -> bool {
         self.write(|state| state.joined(cluster))
     }
 
     /// See [`State::merge`].
-    pub fn merge(&self, message: edge::Directory, first: bool) -> Changes {
+    pub(crate) fn merge(&self, message: edge::Directory, first: bool) -> Changes {
         self.write(|state| state.merge(message, first, Instant::now()))
     }
 
     /// See [`State::route`].
-    pub fn route(&self, target: Target) -> Option<Route> {
+    pub(crate) fn route(&self, target: Target) -> Option<Route> {
         self.read().route(target)
     }
 
@@ -39,23 +39,23 @@ impl Directory {
     ///
     /// # Errors
     /// When no node has been reached yet.
-    pub fn cluster(&self) -> Result<ClusterId, Status> {
+    pub(crate) fn cluster(&self) -> Result<ClusterId, Status> {
         let unknown = || refuse::unavailable(reason::DIRECTORY_STALE, "this router has not reached the cluster yet");
         self.read().cluster().ok_or_else(unknown)
     }
 
     /// How many shards there are, without meta.
-    pub fn shards(&self) -> usize {
+    pub(crate) fn shards(&self) -> usize {
         self.read().shards()
     }
 
     /// Addresses of the nodes.
-    pub fn addresses(&self) -> Vec<String> {
+    pub(crate) fn addresses(&self) -> Vec<String> {
         self.read().nodes().iter().map(|node| node.address.clone()).collect()
     }
 
     /// Addresses of other routers than `own`.
-    pub fn alternates(&self, own: &str) -> Vec<String> {
+    pub(crate) fn alternates(&self, own: &str) -> Vec<String> {
         self.read().routers().iter().filter(|router| *router != own).cloned().collect()
     }
 
@@ -63,7 +63,7 @@ impl Directory {
     ///
     /// # Errors
     /// When news of revocations is too old.
-    pub fn check_fresh(&self) -> Result<(), Status> {
+    pub(crate) fn check_fresh(&self) -> Result<(), Status> {
         if self.read().admits(Instant::now()) {
             return Ok(());
         }
@@ -72,22 +72,22 @@ impl Directory {
     }
 
     /// Whether sessions must be closed.
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.read().is_dead(Instant::now())
     }
 
     /// How old the newest sure news is, seconds; a day if there never was any.
-    pub fn age_s(&self) -> f64 {
+    pub(crate) fn age_s(&self) -> f64 {
         self.read().age(Instant::now()).map_or(86_400.0, |age| age.as_secs_f64())
     }
 
     /// See [`State::token_revoked`].
-    pub fn token_revoked(&self, token_id: &str) -> bool {
+    pub(crate) fn token_revoked(&self, token_id: &str) -> bool {
         self.read().token_revoked(token_id)
     }
 
     /// See [`State::person_revoked`].
-    pub fn person_revoked(&self, person: PersonId) -> (i64, u64) {
+    pub(crate) fn person_revoked(&self, person: PersonId) -> (i64, u64) {
         self.read().person_revoked(person)
     }
 

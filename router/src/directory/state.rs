@@ -11,18 +11,18 @@ use crate::limits::{DIRECTORY_DEAD, DIRECTORY_STALE};
 
 /// Where a call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Route {
+pub(crate) struct Route {
     /// The shard.
-    pub shard: ShardId,
+    pub(crate) shard: ShardId,
     /// Its placement's epoch as known here; 0 for meta.
-    pub epoch: u64,
+    pub(crate) epoch: u64,
     /// Its leader, if one is known.
-    pub leader: Option<NodeId>,
+    pub(crate) leader: Option<NodeId>,
 }
 
 /// What a call is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// A room: the shard of its slot, unless it moved.
     Room(RoomId),
     /// A person's home shard.
@@ -37,15 +37,15 @@ pub enum Target {
 
 /// What a message changed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// Shards that have another leader now.
-    pub leaders: Vec<(ShardId, NodeId)>,
+    pub(crate) leaders: Vec<(ShardId, NodeId)>,
     /// Tokens that are revoked now.
-    pub tokens: Vec<String>,
+    pub(crate) tokens: Vec<String>,
     /// People of whom older tokens are revoked now: tokens issued before this second.
-    pub people: Vec<(PersonId, i64)>,
+    pub(crate) people: Vec<(PersonId, i64)>,
     /// The placement is new.
-    pub placement: bool,
+    pub(crate) placement: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,7 +56,7 @@ struct Revoked {
 
 /// The merged state.
 #[derive(Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     cluster: Option<ClusterId>,
     revision: u64,
     placement: Option<edge::Placement>,
@@ -70,17 +70,17 @@ pub struct State {
 
 impl State {
     /// A node said which cluster it is of. False: another one than the others.
-    pub fn joined(&mut self, cluster: ClusterId) -> bool {
+    pub(crate) fn joined(&mut self, cluster: ClusterId) -> bool {
         *self.cluster.get_or_insert(cluster) == cluster
     }
 
     /// The cluster, once known.
-    pub fn cluster(&self) -> Option<ClusterId> {
+    pub(crate) fn cluster(&self) -> Option<ClusterId> {
         self.cluster
     }
 
     /// Merges a message. `first`: the first one of its link, whose revocations are all that still matter.
-    pub fn merge(&mut self, message: edge::Directory, first: bool, now: Instant) -> Changes {
+    pub(crate) fn merge(&mut self, message: edge::Directory, first: bool, now: Instant) -> Changes {
         let mut changes = Changes::default();
         let newest = message.revision >= self.revision;
         if message.fresh && newest {
@@ -109,7 +109,7 @@ impl State {
     }
 
     /// Where a call goes; `None` until a placement is known, or if there is no such shard.
-    pub fn route(&self, target: Target) -> Option<Route> {
+    pub(crate) fn route(&self, target: Target) -> Option<Route> {
         let ordinal = match target {
             Target::Meta | Target::AnyNode => {
                 return Some(Route { shard: ShardId::META, epoch: 0, leader: self.leader(ShardId::META) });
@@ -127,42 +127,42 @@ impl State {
     }
 
     /// How many shards there are, without meta.
-    pub fn shards(&self) -> usize {
+    pub(crate) fn shards(&self) -> usize {
         self.placement.as_ref().map_or(0, |placement| placement.shards.len())
     }
 
     /// The nodes of the placement.
-    pub fn nodes(&self) -> &[edge::NodeInfo] {
+    pub(crate) fn nodes(&self) -> &[edge::NodeInfo] {
         self.placement.as_ref().map_or(&[], |placement| &placement.nodes)
     }
 
     /// Routers that are linked to the cluster.
-    pub fn routers(&self) -> &[String] {
+    pub(crate) fn routers(&self) -> &[String] {
         &self.routers
     }
 
     /// How old the newest sure news of revocations is; `None` if there never was any.
-    pub fn age(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn age(&self, now: Instant) -> Option<Duration> {
         self.fresh.map(|fresh| now.saturating_duration_since(fresh))
     }
 
     /// Whether people may be admitted.
-    pub fn admits(&self, now: Instant) -> bool {
+    pub(crate) fn admits(&self, now: Instant) -> bool {
         self.placement.is_some() && self.age(now).is_some_and(|age| age < DIRECTORY_STALE)
     }
 
     /// Whether sessions must be closed.
-    pub fn is_dead(&self, now: Instant) -> bool {
+    pub(crate) fn is_dead(&self, now: Instant) -> bool {
         self.age(now).is_some_and(|age| age >= DIRECTORY_DEAD)
     }
 
     /// Whether a token is revoked by its id.
-    pub fn token_revoked(&self, token_id: &str) -> bool {
+    pub(crate) fn token_revoked(&self, token_id: &str) -> bool {
         self.tokens.contains(token_id)
     }
 
     /// Tokens of this person issued before this second are revoked (0: none), and the person's epoch as far as told.
-    pub fn person_revoked(&self, person: PersonId) -> (i64, u64) {
+    pub(crate) fn person_revoked(&self, person: PersonId) -> (i64, u64) {
         self.people.get(&person).map_or((0, 0), |revoked| (revoked.not_before_s, revoked.epoch))
     }
 

@@ -45,7 +45,7 @@ const CONNECT: &str = "/hansard.v1.SessionService/Connect";
 ///
 /// # Errors
 /// When the server fails as a whole.
-pub async fn serve(edge: Arc<Edge>, incoming: Incoming, drain: Drain) -> Result<(), tonic::transport::Error> {
+pub(crate) async fn serve(edge: Arc<Edge>, incoming: Incoming, drain: Drain) -> Result<(), tonic::transport::Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let follow_drain = {
         let mut drain = drain.clone();
@@ -72,7 +72,7 @@ pub async fn serve(edge: Arc<Edge>, incoming: Incoming, drain: Drain) -> Result<
 }
 
 /// Whether a path needs no token of its own: sessions bring theirs in the hello.
-pub fn is_session(path: &str) -> bool {
+pub(crate) fn is_session(path: &str) -> bool {
     path == CONNECT
 }
 

@@ -14,9 +14,11 @@ use hansard_proto::cluster::v1::RoomFeed;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub use ring::Read;
-pub use room::Start;
-pub use shared::SharedEvent;
+pub(crate) use ring::Read;
+#[cfg(test)]
+pub(crate) use ring::Ring;
+pub(crate) use room::Start;
+pub(crate) use shared::SharedEvent;
 
 use crate::connection::{Inbox, Soft};
 use crate::convert;
@@ -28,7 +30,7 @@ use room::{Feed, Room};
 const KEEP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Where hubs get their entries.
-pub trait Feeds: Send + Sync {
+pub(crate) trait Feeds: Send + Sync {
     /// Asks the node that leads the room's shard; the connection it was asked on, or `None` if there is none now.
     fn subscribe(&self, room: RoomId, start: Start) -> Option<ConnId>;
     /// Ends a feed.
@@ -39,7 +41,7 @@ pub trait Feeds: Send + Sync {
 
 /// All hubs of this router.
 #[derive(Debug, Default)]
-pub struct Hubs {
+pub(crate) struct Hubs {
     rooms: Mutex<HashMap<RoomId, Arc<Mutex<Room>>>>,
     /// Rooms whose feed does not stand.
     wanted: Mutex<HashSet<RoomId>>,
@@ -50,7 +52,7 @@ pub struct Hubs {
 
 impl Hubs {
     /// Adds a follower; the first one brings the hub up.
-    pub fn attach(&self, id: RoomId, person: PersonId, inbox: Arc<Inbox>) {
+    pub(crate) fn attach(&self, id: RoomId, person: PersonId, inbox: Arc<Inbox>) {
         let mut rooms = lock(&self.rooms);
         let hub = rooms.entry(id).or_insert_with(|| {
             self.want(id);
@@ -64,7 +66,7 @@ impl Hubs {
     }
 
     /// Removes a follower; with the last one the hub goes.
-    pub fn detach(&self, id: RoomId, session: u64, feeds: &dyn Feeds) {
+    pub(crate) fn detach(&self, id: RoomId, session: u64, feeds: &dyn Feeds) {
         let mut rooms = lock(&self.rooms);
         let Some(hub) = rooms.get(&id) else { return };
         let conn = {
@@ -84,22 +86,17 @@ impl Hubs {
     }
 
     /// Reads at most `max` entries after a follower's cursor.
-    pub fn read(&self, id: RoomId, session: u64, cursor: u64, max: usize) -> Read {
+    pub(crate) fn read(&self, id: RoomId, session: u64, cursor: u64, max: usize) -> Read {
         self.hub(id).map_or(Read::NotReady, |hub| lock(&hub).read(session, cursor, max))
     }
 
     /// How many rooms are followed.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         lock(&self.rooms).len()
     }
 
-    /// Whether none is followed.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Something came over a connection for a room. Returns whether it had a hole.
-    pub fn on_feed(&self, conn: ConnId, feed: RoomFeed, feeds: &dyn Feeds) -> bool {
+    pub(crate) fn on_feed(&self, conn: ConnId, feed: RoomFeed, feeds: &dyn Feeds) -> bool {
         let Some(id) = convert::room(&feed.room) else { return false };
         let hub = {
             let rooms = lock(&self.rooms);
@@ -132,7 +129,7 @@ impl Hubs {
     }
 
     /// A connection is gone, and the feeds with it.
-    pub fn on_disconnect(&self, conn: ConnId) {
+    pub(crate) fn on_disconnect(&self, conn: ConnId) {
         for (id, hub) in self.all() {
             if lock(&hub).ended(conn, Instant::now()) {
                 self.want(id);
@@ -141,7 +138,7 @@ impl Hubs {
     }
 
     /// Leaders changed: feeds of nodes that do not lead any more are moved.
-    pub fn on_leaders(&self, feeds: &dyn Feeds) {
+    pub(crate) fn on_leaders(&self, feeds: &dyn Feeds) {
         for (id, hub) in self.all() {
             let mut room = lock(&hub);
             let Some(conn) = room.comes_from() else { continue };
@@ -155,7 +152,7 @@ impl Hubs {
     }
 
     /// Somebody types.
-    pub fn typing(&self, id: RoomId, person: PersonId, now: Instant) {
+    pub(crate) fn typing(&self, id: RoomId, person: PersonId, now: Instant) {
         if let Some(hub) = self.hub(id) {
             let mut room = lock(&hub);
             room.typing(person, now);
@@ -166,7 +163,7 @@ impl Hubs {
     }
 
     /// Authors of a followed room's history were seen.
-    pub fn see(&self, id: RoomId, people: impl Iterator<Item = PersonId>) {
+    pub(crate) fn see(&self, id: RoomId, people: impl Iterator<Item = PersonId>) {
         if let Some(hub) = self.hub(id) {
             let mut room = lock(&hub);
             let new: Vec<PersonId> = people.filter(|person| room.see(*person)).collect();
@@ -175,7 +172,7 @@ impl Hubs {
     }
 
     /// Tells soft state of a person to everybody who follows a room where the person was seen, once each.
-    pub fn tell_of(&self, person: PersonId, soft: &Soft) {
+    pub(crate) fn tell_of(&self, person: PersonId, soft: &Soft) {
         let rooms = lock(&self.seen).get(&person).cloned().unwrap_or_default();
         let mut told = HashSet::new();
         for hub in rooms.into_iter().filter_map(|id| self.hub(id)) {
@@ -188,12 +185,12 @@ impl Hubs {
     }
 
     /// The people who were seen in a room.
-    pub fn people(&self, id: RoomId) -> Vec<PersonId> {
+    pub(crate) fn people(&self, id: RoomId) -> Vec<PersonId> {
         self.hub(id).map(|hub| lock(&hub).people().collect()).unwrap_or_default()
     }
 
     /// Subscribes for hubs that have no feed, for ever.
-    pub async fn keep(&self, feeds: &dyn Feeds) {
+    pub(crate) async fn keep(&self, feeds: &dyn Feeds) {
         loop {
             if lock(&self.wanted).is_empty() {
                 self.wake.notified().await;
@@ -205,7 +202,7 @@ impl Hubs {
     }
 
     /// Subscribes for each hub that has no feed.
-    pub fn keep_once(&self, feeds: &dyn Feeds, now: Instant) {
+    pub(crate) fn keep_once(&self, feeds: &dyn Feeds, now: Instant) {
         let wanted: Vec<RoomId> = lock(&self.wanted).iter().copied().collect();
         for id in wanted {
             let Some(hub) = self.hub(id) else {

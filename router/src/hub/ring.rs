@@ -8,7 +8,7 @@ use crate::limits::{RING_BYTES, RING_ENTRIES};
 
 /// What a follower gets for its cursor.
 #[derive(Debug)]
-pub enum Read {
+pub(crate) enum Read {
     /// No subscription stands yet, or none reaches back to the ring's start: wait.
     NotReady,
     /// The ring starts after the cursor's next entry: replay from storage.
@@ -24,7 +24,7 @@ pub enum Read {
 
 /// What became of an entry that was offered.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Pushed {
+pub(crate) enum Pushed {
     /// It is the newest now.
     Added,
     /// It was there already.
@@ -35,7 +35,7 @@ pub enum Pushed {
 
 /// Entries after some seq, contiguous, the oldest dropped beyond a bound.
 #[derive(Debug, Default)]
-pub struct Ring {
+pub(crate) struct Ring {
     after: Option<u64>,
     entries: VecDeque<Arc<SharedEvent>>,
     bytes: usize,
@@ -43,12 +43,12 @@ pub struct Ring {
 
 impl Ring {
     /// The newest seq that it speaks of, once it stands.
-    pub fn head(&self) -> Option<u64> {
+    pub(crate) fn head(&self) -> Option<u64> {
         self.after.map(|after| after + self.entries.len() as u64)
     }
 
     /// A subscription stands: entries after `after` will come. What is there is kept if that leaves no hole.
-    pub fn stand(&mut self, after: u64) {
+    pub(crate) fn stand(&mut self, after: u64) {
         if self.head().is_none_or(|head| after > head) {
             self.entries.clear();
             self.bytes = 0;
@@ -57,7 +57,7 @@ impl Ring {
     }
 
     /// Offers the next entry.
-    pub fn push(&mut self, entry: SharedEvent) -> Pushed {
+    pub(crate) fn push(&mut self, entry: SharedEvent) -> Pushed {
         let Some(head) = self.head() else { return Pushed::Hole };
         if entry.seq <= head {
             return Pushed::Known;
@@ -74,7 +74,7 @@ impl Ring {
     }
 
     /// At most `max` entries after `cursor`.
-    pub fn read(&self, cursor: u64, max: usize) -> Read {
+    pub(crate) fn read(&self, cursor: u64, max: usize) -> Read {
         let (Some(after), Some(head)) = (self.after, self.head()) else { return Read::NotReady };
         if cursor < after {
             return Read::Behind;

@@ -32,7 +32,7 @@ pub(super) enum Feed {
 
 /// From where on a subscription is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
+pub(crate) enum Start {
     /// From the room's head.
     Now,
     /// After this seq.
@@ -164,14 +164,14 @@ impl Room {
 
     /// Passes typing on, but to the one who types, and not too often.
     pub(super) fn typing(&mut self, person: PersonId, now: Instant) {
+        if self.typed.get(&person).is_some_and(|last| now.saturating_duration_since(*last) < TYPING_INTERVAL) {
+            return;
+        }
         if self.typed.len() >= REMEMBERED {
             // Forgotten as a whole: the next sign of each is passed on again.
             self.typed.clear();
         }
-        let last = self.typed.insert(person, now);
-        if last.is_some_and(|last| now.saturating_duration_since(last) < TYPING_INTERVAL) {
-            return;
-        }
+        self.typed.insert(person, now);
         let soft = Soft::Typing { room: self.id, person };
         self.followers.values().for_each(|follower| follower.inbox.soft(soft.clone()));
     }

@@ -12,27 +12,27 @@ use crate::connection::Codec;
 
 /// One entry of a room, ready to be sent.
 #[derive(Debug)]
-pub struct SharedEvent {
+pub(crate) struct SharedEvent {
     /// Its seq.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// The person who did it; `None` for the system.
-    pub actor: Option<PersonId>,
+    pub(crate) actor: Option<PersonId>,
     /// The person whose membership it ends.
-    pub ends: Option<PersonId>,
+    pub(crate) ends: Option<PersonId>,
     proto: Bytes,
     json: OnceLock<Bytes>,
 }
 
 impl SharedEvent {
     /// Encodes an event; `ends` names the person whose membership it ends.
-    pub fn new(event: Event, actor: Option<PersonId>, ends: Option<PersonId>) -> Self {
+    pub(crate) fn new(event: Event, actor: Option<PersonId>, ends: Option<PersonId>) -> Self {
         let seq = event.seq;
         let frame = ConnectResponse { frame: Some(Frame::Event(event)) };
         Self { seq, actor, ends, proto: frame.encode_to_vec().into(), json: OnceLock::new() }
     }
 
     /// The encoded frame, shared by all who ask.
-    pub fn encoded(&self, codec: Codec) -> Bytes {
+    pub(crate) fn encoded(&self, codec: Codec) -> Bytes {
         match codec {
             Codec::Proto => self.proto.clone(),
             Codec::Json => self.json.get_or_init(|| self.to_json()).clone(),
@@ -40,7 +40,7 @@ impl SharedEvent {
     }
 
     /// What it costs to keep, bytes.
-    pub fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         self.proto.len() + size_of::<Self>()
     }
 

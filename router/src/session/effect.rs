@@ -17,7 +17,7 @@ use crate::proposal::Proposal;
 
 /// Something to do for a session.
 #[derive(Debug)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// Find out who holds this token; answer with `on_admitted`.
     Admit(Secret),
     /// Commit this; answer with `on_committed`.
@@ -51,7 +51,7 @@ pub enum Effect {
 
 /// A token on its way to be checked; it shows itself to nobody.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
+pub(crate) struct Secret(pub(crate) String);
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,23 +61,23 @@ impl std::fmt::Debug for Secret {
 
 /// How a session ends.
 #[derive(Debug, Clone, PartialEq)]
-pub struct End {
+pub(crate) struct End {
     /// Why; `None` when the client went.
-    pub status: Option<Status>,
+    pub(crate) status: Option<Status>,
     /// How long the client should wait before it comes back.
-    pub after: Option<Duration>,
+    pub(crate) after: Option<Duration>,
     /// The session had been opened, so that the client knows what a `reconnect` frame is.
-    pub welcomed: bool,
+    pub(crate) welcomed: bool,
 }
 
 impl End {
     /// Whether the client should come back, here or elsewhere, with what it has.
-    pub fn invites_back(&self) -> bool {
+    pub(crate) fn invites_back(&self) -> bool {
         self.after.is_some()
     }
 
     /// The last frame, if there is something to say.
-    pub fn farewell(&self) -> Option<Frame> {
+    pub(crate) fn farewell(&self) -> Option<Frame> {
         let status = self.status.clone()?;
         let after = Some(duration(self.after.unwrap_or_default()));
         Some(Frame::Reconnect(Reconnect { address: String::new(), after, status: Some(status) }))
@@ -86,31 +86,31 @@ impl End {
 
 /// Which page of history is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRequest {
+pub(crate) struct PageRequest {
     /// The room.
-    pub room: RoomId,
+    pub(crate) room: RoomId,
     /// Comes back with the answer.
-    pub generation: u64,
+    pub(crate) generation: u64,
     /// Entries after this seq.
-    pub after: u64,
+    pub(crate) after: u64,
     /// An empty page at the head instead.
-    pub from_now: bool,
+    pub(crate) from_now: bool,
 }
 
 /// A page of history.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page {
+pub(crate) struct Page {
     /// Events and gaps, ascending and contiguous.
-    pub items: Vec<Item>,
+    pub(crate) items: Vec<Item>,
     /// The newest seq that the person may know of.
-    pub head: u64,
+    pub(crate) head: u64,
     /// The person's view ends with this page.
-    pub ended: bool,
+    pub(crate) ended: bool,
 }
 
 /// One item of a page.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Item {
+pub(crate) enum Item {
     /// An entry.
     Event(Event),
     /// Seqs that the person does not get.
@@ -126,35 +126,35 @@ pub enum Item {
 
 /// An admitted person.
 #[derive(Debug, Clone)]
-pub struct Admission {
+pub(crate) struct Admission {
     /// Who.
-    pub principal: Principal,
+    pub(crate) principal: Principal,
     /// When the token expires.
-    pub expires: Instant,
+    pub(crate) expires: Instant,
     /// How fast the person may go on this router, over all sessions.
-    pub rate: Arc<Mutex<Bucket>>,
+    pub(crate) rate: Arc<Mutex<Bucket>>,
     /// The session's id, for logs and support.
-    pub session: String,
+    pub(crate) session: String,
     /// Other routers.
-    pub alternates: Vec<String>,
+    pub(crate) alternates: Vec<String>,
 }
 
 /// Which request an answer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tag {
+pub(crate) struct Tag {
     /// The request.
-    pub request: RequestId,
+    pub(crate) request: RequestId,
     /// Its room.
-    pub room: RoomId,
+    pub(crate) room: RoomId,
 }
 
 /// Where a session reads live entries.
-pub trait Rings {
+pub(crate) trait Rings {
     /// At most `max` entries of a room after `cursor`.
     fn read(&self, room: RoomId, cursor: u64, max: usize) -> Read;
 }
 
 /// Whether an entry ends the membership of `person`.
-pub fn ends(entry: &SharedEvent, person: PersonId) -> bool {
+pub(crate) fn ends(entry: &SharedEvent, person: PersonId) -> bool {
     entry.ends == Some(person)
 }

@@ -50,7 +50,7 @@ struct Follow {
 
 /// All follows of a session.
 #[derive(Debug, Default)]
-pub struct Follows {
+pub(crate) struct Follows {
     rooms: HashMap<RoomId, Follow>,
     generation: u64,
     pages: usize,
@@ -61,17 +61,17 @@ pub struct Follows {
 
 impl Follows {
     /// The followed rooms.
-    pub fn rooms(&self) -> impl Iterator<Item = RoomId> + '_ {
+    pub(crate) fn rooms(&self) -> impl Iterator<Item = RoomId> + '_ {
         self.rooms.keys().copied()
     }
 
     /// Whether the room is followed and the person may read it.
-    pub fn stands(&self, room: RoomId) -> bool {
+    pub(crate) fn stands(&self, room: RoomId) -> bool {
         self.rooms.get(&room).is_some_and(|follow| follow.standing)
     }
 
     /// Starts a follow, anew if there is one. False: there are too many.
-    pub fn start(&mut self, room: RoomId, after: u64, from_now: bool, out: &mut Vec<Effect>) -> bool {
+    pub(crate) fn start(&mut self, room: RoomId, after: u64, from_now: bool, out: &mut Vec<Effect>) -> bool {
         if !self.rooms.contains_key(&room) && self.rooms.len() >= MAX_FOLLOWS {
             return false;
         }
@@ -84,20 +84,20 @@ impl Follows {
     }
 
     /// Ends a follow on the client's wish.
-    pub fn stop(&mut self, room: RoomId, out: &mut Vec<Effect>) {
+    pub(crate) fn stop(&mut self, room: RoomId, out: &mut Vec<Effect>) {
         self.forget(room, out);
         send(out, Frame::Unfollowed(Unfollowed { room: room.to_string(), status: None }));
     }
 
     /// The hub has news.
-    pub fn news(&mut self, room: RoomId) {
+    pub(crate) fn news(&mut self, room: RoomId) {
         if self.rooms.get(&room).is_some_and(|follow| follow.step == Step::Live) {
             self.live.push_back(room);
         }
     }
 
     /// A page came, or not.
-    pub fn page(
+    pub(crate) fn page(
         &mut self,
         request: PageRequest,
         answer: Result<Page, Status>,
@@ -136,7 +136,7 @@ impl Follows {
     }
 
     /// Delivers what is there, at most about `budget` entries, and asks for pages.
-    pub fn pump(&mut self, person: PersonId, mut budget: usize, rings: &dyn Rings, out: &mut Vec<Effect>) {
+    pub(crate) fn pump(&mut self, person: PersonId, mut budget: usize, rings: &dyn Rings, out: &mut Vec<Effect>) {
         while budget > 0 {
             let Some(room) = self.live.pop_front() else { break };
             let Some(follow) = self.rooms.get_mut(&room).filter(|follow| follow.step == Step::Live) else { continue };
@@ -174,7 +174,7 @@ impl Follows {
     }
 
     /// Takes up the follows whose pause is over.
-    pub fn tick(&mut self, now: Instant) {
+    pub(crate) fn tick(&mut self, now: Instant) {
         while let Some(&(at, room)) = self.waiting.first().filter(|(at, _)| *at <= now) {
             self.waiting.pop_first();
             if self.rooms.get(&room).is_some_and(|follow| follow.step == Step::Waiting(at)) {
@@ -184,7 +184,7 @@ impl Follows {
     }
 
     /// When the next pause is over.
-    pub fn next_tick(&self) -> Option<Instant> {
+    pub(crate) fn next_tick(&self) -> Option<Instant> {
         self.waiting.first().map(|(at, _)| *at)
     }
 

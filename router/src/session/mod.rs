@@ -22,8 +22,8 @@ use hansard_proto::v1::{self, Ack, ConnectRequest, Refusal, Reply, Welcome, conn
 use tokio::time::Instant;
 use tonic::Code;
 
-pub use effect::{Admission, Effect, End, Item, Page, PageRequest, Rings, Secret, Tag};
-pub use follow::Follows;
+pub(crate) use effect::{Admission, Effect, End, Item, Page, PageRequest, Rings, Secret, Tag};
+pub(crate) use follow::Follows;
 
 use crate::bucket::Bucket;
 use crate::connection::Soft;
@@ -34,7 +34,7 @@ use crate::{reason, refuse};
 
 /// Why bytes are no frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FrameFault {
+pub(crate) enum FrameFault {
     /// Larger than a frame may be; the rest of the stream cannot be trusted to be read.
     TooLarge,
     /// No `ConnectRequest`.
@@ -45,7 +45,7 @@ pub enum FrameFault {
 
 /// A session.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     state: State,
     bucket: Bucket,
     heard: Instant,
@@ -73,13 +73,13 @@ struct Open {
 
 impl Session {
     /// A new connection's session.
-    pub fn new(now: Instant, rates: &Rates) -> Self {
+    pub(crate) fn new(now: Instant, rates: &Rates) -> Self {
         let bucket = Bucket::new(rates.session_per_second, rates.session_burst, now);
         Self { state: State::New(now + HELLO_TIMEOUT), bucket, heard: now, malformed: 0 }
     }
 
     /// The followed rooms, to be detached when the connection goes.
-    pub fn follows(&self) -> Option<&Follows> {
+    pub(crate) fn follows(&self) -> Option<&Follows> {
         match &self.state {
             State::Open(open) => Some(&open.follows),
             _ => None,
@@ -87,12 +87,12 @@ impl Session {
     }
 
     /// Whether it has ended.
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
     }
 
     /// A frame came from the client, or something that is none.
-    pub fn on_frame(&mut self, now: Instant, frame: Result<ConnectRequest, FrameFault>, out: &mut Vec<Effect>) {
+    pub(crate) fn on_frame(&mut self, now: Instant, frame: Result<ConnectRequest, FrameFault>, out: &mut Vec<Effect>) {
         self.heard = now;
         let frame = match frame {
             Ok(ConnectRequest { frame: Some(frame) }) => frame,
@@ -127,12 +127,12 @@ impl Session {
     }
 
     /// The client will say nothing more.
-    pub fn on_closed(&mut self, out: &mut Vec<Effect>) {
+    pub(crate) fn on_closed(&mut self, out: &mut Vec<Effect>) {
         self.end(None, None, out);
     }
 
     /// The token was checked.
-    pub fn on_admitted(&mut self, now: Instant, answer: Result<Admission, Status>, out: &mut Vec<Effect>) {
+    pub(crate) fn on_admitted(&mut self, now: Instant, answer: Result<Admission, Status>, out: &mut Vec<Effect>) {
         let State::Admitting(cursors) = &mut self.state else { return };
         let cursors = std::mem::take(cursors);
         let admission = match answer {
@@ -161,7 +161,7 @@ impl Session {
     }
 
     /// A send or a read mark was committed, or not.
-    pub fn on_committed(&mut self, tag: Tag, answer: Result<Committed, Status>, out: &mut Vec<Effect>) {
+    pub(crate) fn on_committed(&mut self, tag: Tag, answer: Result<Committed, Status>, out: &mut Vec<Effect>) {
         let State::Open(open) = &mut self.state else { return };
         open.sends -= 1;
         let (request_id, room) = (tag.request.to_string(), tag.room.to_string());
@@ -175,7 +175,7 @@ impl Session {
     }
 
     /// A call was answered.
-    pub fn on_reply(&mut self, id: u64, answer: Result<prost_types::Any, Status>, out: &mut Vec<Effect>) {
+    pub(crate) fn on_reply(&mut self, id: u64, answer: Result<prost_types::Any, Status>, out: &mut Vec<Effect>) {
         let State::Open(open) = &mut self.state else { return };
         open.calls -= 1;
         let outcome = match answer {
@@ -186,21 +186,21 @@ impl Session {
     }
 
     /// A page of history came, or not.
-    pub fn on_page(&mut self, now: Instant, request: PageRequest, answer: Result<Page, Status>, out: &mut Vec<Effect>) {
+    pub(crate) fn on_page(&mut self, now: Instant, request: PageRequest, answer: Result<Page, Status>, out: &mut Vec<Effect>) {
         if let State::Open(open) = &mut self.state {
             open.follows.page(request, answer, now, out);
         }
     }
 
     /// A followed room has news.
-    pub fn on_news(&mut self, room: hansard_domain::RoomId) {
+    pub(crate) fn on_news(&mut self, room: hansard_domain::RoomId) {
         if let State::Open(open) = &mut self.state {
             open.follows.news(room);
         }
     }
 
     /// Soft state came.
-    pub fn on_soft(&mut self, soft: Soft, out: &mut Vec<Effect>) {
+    pub(crate) fn on_soft(&mut self, soft: Soft, out: &mut Vec<Effect>) {
         if let State::Open(open) = &self.state
             && let Some(frame) = open.soft(soft)
         {
@@ -209,7 +209,7 @@ impl Session {
     }
 
     /// Time passed.
-    pub fn on_tick(&mut self, now: Instant, out: &mut Vec<Effect>) {
+    pub(crate) fn on_tick(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let over = match &mut self.state {
             State::New(by) if now >= *by => Some(refuse::frame(reason::HELLO_MISSING, "no `hello` came within 10 s")),
             State::Open(open) if now >= open.admission.expires => Some(expired()),
@@ -228,7 +228,7 @@ impl Session {
     }
 
     /// When `on_tick` is due.
-    pub fn next_tick(&self) -> Option<Instant> {
+    pub(crate) fn next_tick(&self) -> Option<Instant> {
         match &self.state {
             State::New(by) => Some(*by),
             State::Open(open) => {
@@ -240,14 +240,14 @@ impl Session {
     }
 
     /// Delivers at most about `budget` live entries and asks for pages; call it while the client takes frames.
-    pub fn pump(&mut self, budget: usize, rings: &dyn Rings, out: &mut Vec<Effect>) {
+    pub(crate) fn pump(&mut self, budget: usize, rings: &dyn Rings, out: &mut Vec<Effect>) {
         if let State::Open(open) = &mut self.state {
             open.follows.pump(open.admission.principal.person, budget, rings, out);
         }
     }
 
     /// Ends the session. `after`: how long the client should wait before it comes back.
-    pub fn end(&mut self, status: Option<Status>, after: Option<Duration>, out: &mut Vec<Effect>) {
+    pub(crate) fn end(&mut self, status: Option<Status>, after: Option<Duration>, out: &mut Vec<Effect>) {
         let welcomed = match std::mem::replace(&mut self.state, State::Over) {
             State::Over => return,
             State::Open(open) => {
@@ -292,7 +292,7 @@ impl Session {
 }
 
 /// The token's time is over.
-pub fn expired() -> Status {
+pub(crate) fn expired() -> Status {
     refuse::unauthenticated(reason::TOKEN_EXPIRED, "the token has expired; come back with a new one")
 }
 

@@ -1,1 +1,332 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use hansard_domain::limits::{MAX_FOLLOWS, MAX_TEXT_BYTES};
+use hansard_domain::{PersonId, RequestId, RoomId};
+use hansard_proto::status::{code_of, has_reason, reason_of, retry_after};
+use hansard_proto::v1::connect_request::Frame as Asked;
+use hansard_proto::v1::connect_response::Frame;
+use hansard_proto::v1::{
+    Call, ConnectRequest, Cursor, Event, Follow, Hello, Ping, Send, SetPresence, SetReadMark, SetTyping, Unfollow,
+};
+use tokio::time::Instant;
+use tonic::Code;
+
+use super::*;
+use crate::hub::Read;
+use crate::limits::{MAX_CALLS, MAX_PAGES, MAX_SENDS};
+use crate::principal::Principal;
+
+const ROOM: RoomId = RoomId::from_bytes([7; 16]);
+const REQUEST: RequestId = RequestId::from_bytes([8; 16]);
+
+struct NoRings;
+
+impl Rings for NoRings {
+    fn read(&self, _room: RoomId, _cursor: u64, _max: usize) -> Read {
+        Read::NotReady
+    }
+}
+
+fn hello() -> Asked {
+    Asked::Hello(Hello { token: "t".into(), ..Hello::default() })
+}
+
+fn admission(now: Instant) -> Admission {
+    let principal = Principal {
+        person: PersonId::from_bytes([1; 16]),
+        epoch: 1,
+        operator: false,
+        issuer: "i".into(),
+        token_id: None,
+        issued_s: 0,
+        expires_s: 100,
+    };
+    Admission {
+        principal,
+        expires: now + Duration::from_secs(100),
+        rate: Arc::new(Mutex::new(Bucket::new(1_000_000, 1_000_000, now))),
+        session: "s".into(),
+        alternates: vec!["http://other".into()],
+    }
+}
+
+fn say(session: &mut Session, now: Instant, frame: Asked) -> Vec<Effect> {
+    let mut out = Vec::new();
+    session.on_frame(now, Ok(ConnectRequest { frame: Some(frame) }), &mut out);
+    out
+}
+
+fn opened(cursors: Vec<Cursor>) -> (Session, Instant, Vec<Effect>) {
+    let now = Instant::now();
+    let mut session = Session::new(now, &Rates::default());
+    say(&mut session, now, Asked::Hello(Hello { token: "t".into(), cursors, ..Hello::default() }));
+    let mut out = Vec::new();
+    session.on_admitted(now, Ok(admission(now)), &mut out);
+    (session, now, out)
+}
+
+fn sent(out: &[Effect]) -> Vec<&Frame> {
+    out.iter().filter_map(|effect| if let Effect::Send(frame) = effect { Some(frame.as_ref()) } else { None }).collect()
+}
+
+#[track_caller]
+fn ended(out: &[Effect]) -> (&str, Code, bool) {
+    let Some(Effect::End(end)) = out.last() else { panic!("not ended: {out:?}") };
+    let status = end.status.as_ref().unwrap();
+    let reason = reason_of(status).unwrap();
+    (Box::leak(reason.into_boxed_str()), code_of(status), end.welcomed)
+}
+
+#[track_caller]
+fn refused(out: &[Effect]) -> String {
+    assert!(matches!(out[0], Effect::Refused(_)), "it is accounted for: {out:?}");
+    match sent(out)[..] {
+        [Frame::Refusal(refusal)] => reason_of(refusal.status.as_ref().unwrap()).unwrap(),
+        [Frame::Reply(v1::Reply { outcome: Some(reply::Outcome::Status(status)), .. })] => reason_of(status).unwrap(),
+        ref other => panic!("{other:?}"),
+    }
+}
+
+fn send_frame(room: &str, text: &str) -> Asked {
+    Asked::Send(Send { request_id: REQUEST.to_string(), room: room.into(), text: text.into() })
+}
+
+#[test]
+fn hello_comes_first() {
+    let now = Instant::now();
+    for first in [Asked::Ping(Ping { nonce: 1 }), send_frame("x", "y")] {
+        let mut session = Session::new(now, &Rates::default());
+        let out = say(&mut session, now, first);
+        assert_eq!(ended(&out), ("HELLO_EXPECTED", Code::InvalidArgument, false));
+        assert!(session.is_over() && say(&mut session, now, hello()).is_empty());
+    }
+}
+
+#[test]
+fn hello_must_come_in_time_and_once() {
+    let (now, mut out) = (Instant::now(), Vec::new());
+    let mut session = Session::new(now, &Rates::default());
+    session.on_tick(session.next_tick().unwrap() - Duration::from_millis(1), &mut out);
+    assert!(out.is_empty());
+    session.on_tick(now + HELLO_TIMEOUT, &mut out);
+    assert_eq!(ended(&out).0, "HELLO_MISSING");
+
+    let (mut session, now, _) = opened(vec![]);
+    assert_eq!(ended(&say(&mut session, now, hello())), ("FRAME_OUT_OF_ORDER", Code::InvalidArgument, true));
+    let mut session = Session::new(now, &Rates::default());
+    say(&mut session, now, hello());
+    assert_eq!(ended(&say(&mut session, now, Asked::Ping(Ping::default()))).0, "FRAME_OUT_OF_ORDER");
+}
+
+#[test]
+fn a_hello_is_bounded() {
+    let now = Instant::now();
+    let cases = [
+        (Hello::default(), "TOKEN_MISSING"),
+        (Hello { token: "t".repeat(20_000), ..Hello::default() }, "TOKEN_INVALID"),
+        (Hello { token: "t".into(), agent: "a".repeat(129), ..Hello::default() }, "AGENT_TOO_LONG"),
+        (Hello { token: "t".into(), cursors: vec![Cursor::default(); 1_001], ..Hello::default() }, "TOO_MANY_CURSORS"),
+    ];
+    for (hello, reason) in cases {
+        let mut session = Session::new(now, &Rates::default());
+        assert_eq!(ended(&say(&mut session, now, Asked::Hello(hello))).0, reason);
+    }
+}
+
+#[test]
+fn welcome_says_who_and_follows_the_cursors() {
+    let cursor = Cursor { room: ROOM.to_string(), after_seq: 5 };
+    let (mut session, _, out) = opened(vec![cursor, Cursor { room: "nonsense".into(), after_seq: 1 }]);
+    let frames = sent(&out);
+    assert!(matches!(frames[0], Frame::Welcome(welcome) if welcome.person == "01".repeat(16) && welcome.alternates.len() == 1));
+    assert!(matches!(frames[1], Frame::Refusal(refusal) if has_reason(refusal.status.as_ref().unwrap(), "BAD_ID")));
+    let mut out = Vec::new();
+    session.pump(100, &NoRings, &mut out);
+    assert!(matches!(out[..], [Effect::Page(PageRequest { room: ROOM, after: 5, from_now: false, .. })]));
+}
+
+#[test]
+fn tokens_end_sessions() {
+    let (mut session, now, mut out) = opened(vec![]);
+    session.heard = now + Duration::from_secs(99);
+    out.clear();
+    session.on_tick(now + Duration::from_secs(100), &mut out);
+    assert_eq!(ended(&out), ("TOKEN_EXPIRED", Code::Unauthenticated, true));
+    let now = Instant::now();
+    let mut session = Session::new(now, &Rates::default());
+    say(&mut session, now, hello());
+    let mut out = Vec::new();
+    session.on_admitted(now, Err(refuse::unauthenticated("TOKEN_REVOKED", "x")), &mut out);
+    assert_eq!(ended(&out), ("TOKEN_REVOKED", Code::Unauthenticated, false));
+}
+
+#[test]
+fn silence_ends_a_session() {
+    let (mut session, now, _) = opened(vec![]);
+    say(&mut session, now + Duration::from_secs(30), Asked::Ping(Ping { nonce: 4 }));
+    let mut out = Vec::new();
+    session.on_tick(now + Duration::from_secs(89), &mut out);
+    assert!(out.is_empty());
+    session.on_tick(now + Duration::from_secs(90), &mut out);
+    assert_eq!(ended(&out).0, "IDLE");
+}
+
+#[test]
+fn sends_are_checked_bounded_and_answered() {
+    let (mut session, now, _) = opened(vec![]);
+    assert_eq!(refused(&say(&mut session, now, send_frame("lobby", "x"))), "BAD_ID");
+    let room = ROOM.to_string();
+    assert_eq!(refused(&say(&mut session, now, send_frame(&room, ""))), "TEXT_EMPTY");
+    let long = "x".repeat(MAX_TEXT_BYTES + 1);
+    assert_eq!(refused(&say(&mut session, now, send_frame(&room, &long))), "TEXT_TOO_LONG");
+    let anonymous = Asked::Send(Send { room: room.clone(), text: "x".into(), ..Send::default() });
+    assert_eq!(refused(&say(&mut session, now, anonymous)), "BAD_REQUEST_ID");
+    for _ in 0..MAX_SENDS {
+        assert!(matches!(say(&mut session, now, send_frame(&room, "x"))[..], [Effect::Propose(_)]));
+    }
+    let full = say(&mut session, now, send_frame(&room, "x"));
+    let Effect::Refused(status) = &full[0] else { panic!() };
+    assert!(retry_after(status).is_some() && has_reason(status, "OVERLOADED"));
+    let mark = SetReadMark { request_id: REQUEST.to_string(), room: room.clone(), seq: 0 };
+    assert_eq!(refused(&say(&mut session, now, Asked::ReadMark(mark))), "BAD_SEQ");
+    let mut out = Vec::new();
+    let tag = Tag { request: REQUEST, room: ROOM };
+    session.on_committed(tag, Ok(Committed { seq: 9, time_us: 1 }), &mut out);
+    assert!(matches!(sent(&out)[..], [Frame::Ack(ack)] if ack.seq == 9 && ack.request_id == REQUEST.to_string()));
+    assert!(matches!(say(&mut session, now, send_frame(&room, "x"))[..], [Effect::Propose(_)]));
+}
+
+#[test]
+fn calls_are_bounded_and_answered_by_id() {
+    let (mut session, now, _) = opened(vec![]);
+    for id in 0..MAX_CALLS as u64 {
+        say(&mut session, now, Asked::Call(Call { id, ..Call::default() }));
+    }
+    assert_eq!(refused(&say(&mut session, now, Asked::Call(Call::default()))), "OVERLOADED");
+    let mut out = Vec::new();
+    session.on_reply(3, Ok(prost_types::Any::default()), &mut out);
+    assert!(matches!(sent(&out)[..], [Frame::Reply(reply)] if reply.id == 3));
+}
+
+#[test]
+fn too_many_follows_are_refused_one_by_one() {
+    let (mut session, now, _) = opened(vec![]);
+    let follow = |number: usize| {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        Asked::Follow(Follow { room: RoomId::from_bytes(id).to_string(), ..Follow::default() })
+    };
+    for number in 0..10_000 {
+        let out = say(&mut session, now, follow(number));
+        match number < MAX_FOLLOWS {
+            true => assert!(out.is_empty()),
+            false => assert_eq!(refused(&out), "TOO_MANY_FOLLOWS"),
+        }
+    }
+    let mut out = Vec::new();
+    session.pump(1_000, &NoRings, &mut out);
+    assert_eq!(out.len(), MAX_PAGES, "so many pages at once");
+    assert!(!session.is_over());
+    say(&mut session, now, Asked::Unfollow(Unfollow { room: RoomId::default().to_string() }));
+    assert!(say(&mut session, now, follow(10_001)).is_empty());
+}
+
+#[test]
+fn malformed_frames_are_refused_until_there_are_too_many() {
+    let (mut session, now, _) = opened(vec![]);
+    for _ in 0..MAX_MALFORMED {
+        let mut out = Vec::new();
+        session.on_frame(now, Err(FrameFault::Malformed("no".into())), &mut out);
+        assert_eq!(refused(&out), "FRAME_MALFORMED");
+    }
+    let mut out = Vec::new();
+    session.on_frame(now, Ok(ConnectRequest { frame: None }), &mut out);
+    assert_eq!(ended(&out).0, "TOO_MANY_MALFORMED");
+    for (fault, reason) in [(FrameFault::TooLarge, "FRAME_TOO_LARGE"), (FrameFault::Broken("b".into()), "FRAME_MALFORMED")] {
+        let (mut session, now, _) = opened(vec![]);
+        let mut out = Vec::new();
+        session.on_frame(now, Err(fault), &mut out);
+        assert_eq!(ended(&out), (reason, Code::InvalidArgument, true));
+    }
+}
+
+#[test]
+fn those_who_are_too_fast_are_told_when_to_come_back() {
+    let now = Instant::now();
+    let mut session = Session::new(now, &Rates { session_per_second: 10, session_burst: 2, ..Rates::default() });
+    say(&mut session, now, hello());
+    session.on_admitted(now, Ok(admission(now)), &mut Vec::new());
+    for _ in 0..2 {
+        assert!(matches!(sent(&say(&mut session, now, Asked::Ping(Ping::default())))[..], [Frame::Pong(_)]));
+    }
+    let out = say(&mut session, now, send_frame(&ROOM.to_string(), "x"));
+    assert_eq!(refused(&out), "RATE_LIMITED");
+    assert!(matches!(&out[0], Effect::Refused(status) if retry_after(status).is_some()));
+}
+
+#[test]
+fn a_page_that_cannot_be_had_is_asked_for_again() {
+    let (mut session, now, _) = opened(vec![Cursor { room: ROOM.to_string(), after_seq: 0 }]);
+    let mut out = Vec::new();
+    session.pump(10, &NoRings, &mut out);
+    let Effect::Page(request) = out[0] else { panic!() };
+    out.clear();
+    session.on_page(now, request, Err(status::unknown_outcome("x")), &mut out);
+    session.pump(10, &NoRings, &mut out);
+    assert!(out.is_empty());
+    let due = session.next_tick().unwrap();
+    assert!(due <= now + Duration::from_secs(1));
+    session.on_tick(due, &mut out);
+    session.pump(10, &NoRings, &mut out);
+    assert!(matches!(out[..], [Effect::Page(_)]));
+}
+
+#[test]
+fn foreign_rooms_and_foreign_cursors_are_refused() {
+    let cases = [
+        (Err(status::new(Code::NotFound, "ROOM_UNKNOWN", "x")), "ROOM_UNKNOWN"),
+        (Ok(Page { items: vec![], head: 4, ended: false }), "CURSOR_AHEAD"),
+    ];
+    for (answer, reason) in cases {
+        let (mut session, now, _) = opened(vec![Cursor { room: ROOM.to_string(), after_seq: 5 }]);
+        let mut out = Vec::new();
+        session.pump(10, &NoRings, &mut out);
+        let Effect::Page(request) = out.remove(0) else { panic!() };
+        session.on_page(now, request, answer, &mut out);
+        let [Frame::Refusal(refusal)] = sent(&out)[..] else { panic!("{out:?}") };
+        assert_eq!((refusal.room.clone(), reason_of(refusal.status.as_ref().unwrap()).unwrap()), (ROOM.to_string(), reason.into()));
+        assert!(session.follows().unwrap().rooms().next().is_none());
+    }
+}
+
+#[test]
+fn a_page_with_a_hole_ends_the_follow() {
+    let (mut session, now, _) = opened(vec![Cursor { room: ROOM.to_string(), after_seq: 0 }]);
+    let mut out = Vec::new();
+    session.pump(10, &NoRings, &mut out);
+    let Effect::Page(request) = out.remove(0) else { panic!() };
+    let event = |seq| Item::Event(Event { seq, ..Event::default() });
+    session.on_page(now, request, Ok(Page { items: vec![event(1), event(3)], head: 3, ended: false }), &mut out);
+    assert!(matches!(sent(&out).last(), Some(Frame::Unfollowed(end)) if has_reason(end.status.as_ref().unwrap(), "HISTORY_HOLE")));
+}
+
+#[test]
+fn soft_state_is_for_those_who_follow() {
+    let (mut session, now, _) = opened(vec![Cursor { room: ROOM.to_string(), after_seq: 0 }]);
+    let typing = || Asked::Typing(SetTyping { room: ROOM.to_string() });
+    assert!(say(&mut session, now, typing()).is_empty(), "not before the follow stands");
+    let mut out = Vec::new();
+    session.pump(10, &NoRings, &mut out);
+    let Effect::Page(request) = out.remove(0) else { panic!() };
+    session.on_page(now, request, Ok(Page { items: vec![], head: 0, ended: false }), &mut out);
+    assert!(matches!(say(&mut session, now, typing())[..], [Effect::Typing(ROOM)]));
+    let mut out = Vec::new();
+    for person in [1, 2] {
+        session.on_soft(Soft::Typing { room: ROOM, person: PersonId::from_bytes([person; 16]) }, &mut out);
+    }
+    assert!(matches!(sent(&out)[..], [Frame::Typing(_)]), "one's own typing is no news");
+    let presence = |availability| Asked::Presence(SetPresence { availability, answer_at: None });
+    assert_eq!(refused(&say(&mut session, now, presence(0))), "INVALID_ARGUMENT");
+    assert!(matches!(say(&mut session, now, presence(2))[..], [Effect::Presence { availability: 2, .. }]));
+}

@@ -49,7 +49,7 @@ struct Answer {
 ///
 /// # Errors
 /// The status of the call.
-pub async fn call_any(
+pub(crate) async fn call_any(
     edge: &Edge,
     who: &Principal,
     session: u64,
@@ -64,13 +64,13 @@ pub async fn call_any(
 ///
 /// # Errors
 /// The status of the call.
-pub async fn call_bytes(edge: &Edge, who: &Principal, method: &str, body: Bytes) -> Result<Bytes, Status> {
+pub(crate) async fn call_bytes(edge: &Edge, who: &Principal, method: &str, body: Bytes) -> Result<Bytes, Status> {
     let answer = call(Cx { edge, who, session: 0 }, method, Body::Bytes(body)).await?;
     Ok(answer.bytes.into())
 }
 
 /// The path without its leading slash, if there is such a method.
-pub fn method(path: &str) -> Option<&str> {
+pub(crate) fn method(path: &str) -> Option<&str> {
     let path = path.strip_prefix('/').unwrap_or(path);
     METHODS.contains(&path).then_some(path)
 }

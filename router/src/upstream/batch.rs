@@ -45,15 +45,17 @@ impl Stream for Batches {
         let mut batch = LinkRequest::default();
         let (mut items, mut bytes) = (0, 0);
         while items < BATCH_ITEMS && bytes < BATCH_BYTES {
-            let next = match self.carry.take() {
-                Some(item) => Poll::Ready(Some(item)),
-                None => self.items.poll_recv(cx),
-            };
-            let item = match next {
-                Poll::Ready(Some(item)) => item,
-                Poll::Ready(None) if items == 0 => return Poll::Ready(None),
-                Poll::Pending if items == 0 => return Poll::Pending,
-                Poll::Ready(None) | Poll::Pending => break,
+            let item = match self.carry.take() {
+                Some(item) => item,
+                None if items == 0 => match self.items.poll_recv(cx) {
+                    Poll::Ready(Some(item)) => item,
+                    Poll::Ready(None) => return Poll::Ready(None),
+                    Poll::Pending => return Poll::Pending,
+                },
+                None => match self.items.try_recv() {
+                    Ok(item) => item,
+                    Err(_) => break,
+                },
             };
             if conflicts(&batch, &item) {
                 self.carry = Some(item);

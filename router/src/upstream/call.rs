@@ -37,7 +37,7 @@ impl Upstream {
     ///
     /// # Errors
     /// The node's refusal, or `UNAVAILABLE` with `RetryInfo` when the outcome is unknown after [`CALL_TIMEOUT`].
-    pub async fn call(&self, who: Option<&Principal>, target: Target, call: Call) -> Result<Outcome, Status> {
+    pub(crate) async fn call(&self, who: Option<&Principal>, target: Target, call: Call) -> Result<Outcome, Status> {
         let (started, traceparent) = (Instant::now(), telemetry::traceparent(&tracing::Span::current()));
         let template = NodeCall {
             principal: who.map(Principal::to_wire),
@@ -54,7 +54,7 @@ impl Upstream {
     ///
     /// # Errors
     /// As [`Upstream::call`].
-    pub async fn propose(&self, who: &Principal, proposal: Proposal) -> Result<Committed, Status> {
+    pub(crate) async fn propose(&self, who: &Principal, proposal: Proposal) -> Result<Committed, Status> {
         let target = Target::Room(proposal.room);
         match self.call(Some(who), target, Call::Propose(proposal.into_wire())).await? {
             Outcome::Proposed(Proposed { seq, time_us, .. }) => Ok(Committed { seq, time_us }),

@@ -15,11 +15,11 @@ use crate::limits::LINK_CALLS;
 
 /// Names a connection; a node that is linked anew has another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConnId {
+pub(crate) struct ConnId {
     /// The node.
-    pub node: u64,
+    pub(crate) node: u64,
     /// Counts the links of this router.
-    pub generation: u64,
+    pub(crate) generation: u64,
 }
 
 /// Why a call over a link has no answer.

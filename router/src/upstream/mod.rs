@@ -17,7 +17,7 @@ use hansard_runtime::net::Tls;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-pub use conn::ConnId;
+pub(crate) use conn::ConnId;
 
 use crate::directory::{Directory, Target};
 use crate::hub::{Feeds, Start};
@@ -30,7 +30,7 @@ use conn::Conn;
 const REVIEW_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Who hears what comes over links. Calls must not block.
-pub trait LinkEvents: Send + Sync + 'static {
+pub(crate) trait LinkEvents: Send + Sync + 'static {
     /// A link stands.
     fn up(&self, conn: ConnId);
     /// A link broke.
@@ -44,7 +44,7 @@ pub trait LinkEvents: Send + Sync + 'static {
 }
 
 /// All links.
-pub struct Upstream {
+pub(crate) struct Upstream {
     directory: Arc<Directory>,
     seams: Seams,
     tls: Option<Arc<Tls>>,
@@ -57,7 +57,7 @@ pub struct Upstream {
 
 impl Upstream {
     /// No link yet; see [`Upstream::keep`].
-    pub fn new(
+    pub(crate) fn new(
         directory: Arc<Directory>,
         seams: Seams,
         tls: Option<Arc<Tls>>,
@@ -69,7 +69,7 @@ impl Upstream {
     }
 
     /// Keeps links to the seeds and to all nodes of the placement, until dropped.
-    pub async fn keep(self: Arc<Self>, seeds: Vec<String>, events: Arc<dyn LinkEvents>) {
+    pub(crate) async fn keep(self: Arc<Self>, seeds: Vec<String>, events: Arc<dyn LinkEvents>) {
         let links = Links::default();
         loop {
             let wanted: HashSet<String> = seeds.iter().cloned().chain(self.directory.addresses()).collect();
@@ -81,25 +81,25 @@ impl Upstream {
     }
 
     /// The placement changed.
-    pub fn placement_changed(&self) {
+    pub(crate) fn placement_changed(&self) {
         self.review.notify_one();
     }
 
     /// The shard has another leader: calls that wait for the former one are made again.
-    pub fn leader_changed(&self, shard: ShardId, leader: NodeId) {
+    pub(crate) fn leader_changed(&self, shard: ShardId, leader: NodeId) {
         for conn in self.conns().into_iter().filter(|conn| conn.id.node != leader) {
             conn.deposed(shard);
         }
     }
 
     /// How many links stand, and how many calls wait for answers.
-    pub fn load(&self) -> (usize, usize) {
+    pub(crate) fn load(&self) -> (usize, usize) {
         let conns = self.conns();
         (conns.len(), conns.iter().map(|conn| conn.in_flight()).sum())
     }
 
     /// Passes a signal to the leader of its room's shard, or of the person's home shard. Lost if that cannot be reached.
-    pub fn signal(&self, target: Target, signal: Signal) {
+    pub(crate) fn signal(&self, target: Target, signal: Signal) {
         let leader = self.directory.route(target).and_then(|route| route.leader);
         if let Some(conn) = leader.and_then(|node| self.conn(node)) {
             let _ = conn.send(Item::Signal(signal));
@@ -107,7 +107,7 @@ impl Upstream {
     }
 
     /// Passes a signal to every node.
-    pub fn signal_all(&self, signal: &Signal) {
+    pub(crate) fn signal_all(&self, signal: &Signal) {
         for conn in self.conns() {
             let _ = conn.send(Item::Signal(signal.clone()));
         }

@@ -23,9 +23,9 @@ use crate::limits::{HEAD_TIMEOUT, HEADER_BYTES};
 use crate::metrics::Carrier;
 
 /// The subprotocol of ProtoJSON text.
-pub const JSON: &str = "hansard.v1.json";
+pub(crate) const JSON: &str = "hansard.v1.json";
 /// The subprotocol of binary protobuf.
-pub const PROTO: &str = "hansard.v1.proto";
+pub(crate) const PROTO: &str = "hansard.v1.proto";
 /// Buffers of a WebSocket, bytes: small, as most connections are idle.
 const BUFFER: usize = 4 << 10;
 /// What may wait inside the WebSocket library, bytes: one frame of any size, and a page of small ones.
@@ -34,7 +34,7 @@ const WRITE_BUFFER: usize = 2 << 20;
 const READ_BOUND: usize = 1 << 20;
 
 /// Serves until the drain has begun; sessions are ended by the router's own drain.
-pub async fn serve(edge: Arc<Edge>, mut incoming: Incoming, mut drain: Drain) {
+pub(crate) async fn serve(edge: Arc<Edge>, mut incoming: Incoming, mut drain: Drain) {
     let router = Router::new().route("/v1/connect", any(connect)).fallback(elsewhere).with_state(edge);
     loop {
         let io = tokio::select! {

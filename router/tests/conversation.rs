@@ -1,0 +1,197 @@
+//! People talk through a router, over gRPC, over WebSocket with JSON, and over WebSocket with protobuf.
+
+mod support;
+
+use hansard_proto::status;
+use hansard_proto::v1::connect_request::Frame as Ask;
+use hansard_proto::v1::connect_response::Frame;
+use hansard_proto::v1::*;
+use support::client::request_id;
+use support::{Carrier, Client, Stage, person};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_talk() {
+    let stage = Stage::new().await;
+    for carrier in Carrier::ALL {
+        let mut alice = stage.client(carrier, "alice").await;
+        let mut bob = stage.client(carrier, "bob").await;
+        let room = alice.room("lobby").await;
+        let join = JoinRoomRequest { request_id: request_id(), room: room.clone() };
+        let joined: JoinRoomResponse = bob.call("hansard.v1.RoomService/JoinRoom", &join).await.unwrap();
+        assert_eq!(joined.commit.unwrap().seq, 2);
+        let followed = bob.follow(&room, 0).await;
+        assert_eq!((followed.after_seq, followed.head_seq), (0, 2), "{carrier:?}");
+        for number in 0..20 {
+            alice.send(&room, &format!("text {number} äöü \"quoted\"")).await;
+        }
+        for number in 0..20 {
+            let ack = alice.ack().await;
+            assert_eq!((ack.seq, ack.room.as_str()), (3 + number, room.as_str()));
+        }
+        let kinds: Vec<_> = [bob.event().await, bob.event().await].map(|event| event.kind).into();
+        assert_eq!(kinds, ["room_created", "joined"]);
+        for number in 0..20 {
+            let event = bob.event().await;
+            assert_eq!((event.seq, event.kind.as_str()), (3 + number, "message"), "{carrier:?}");
+            assert_eq!(event.text, format!("text {number} äöü \"quoted\""));
+            assert_eq!(event.sender, person("alice").to_string());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cursors_resume_without_loss_or_doubles() {
+    let stage = Stage::new().await;
+    let other = stage.another_router().await;
+    for carrier in Carrier::ALL {
+        let mut alice = stage.client(carrier, "alice").await;
+        let room = alice.room("r").await;
+        let cursor = Cursor { room: room.clone(), after_seq: 0 };
+        let mut reader = stage.client(carrier, "alice").await;
+        reader.follow(&room, 0).await;
+        let mut last = 0;
+        for round in 0..3_u64 {
+            for _ in 0..30 {
+                alice.send(&room, "x").await;
+            }
+            while last < 1 + round * 30 + 10 {
+                last += 1;
+                assert_eq!(reader.event().await.seq, last);
+            }
+            drop(reader);
+            reader = Client::connect(carrier, if round == 1 { &other } else { &stage.router }).await;
+            reader.hello_with(&stage.token("alice"), vec![Cursor { after_seq: last, ..cursor.clone() }]).await;
+        }
+        while last < 91 {
+            last += 1;
+            assert_eq!(reader.event().await.seq, last);
+        }
+    }
+    other.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_person_gets_nothing_after_the_removal() {
+    let stage = Stage::new().await;
+    for carrier in Carrier::ALL {
+        let mut alice = stage.client(carrier, "alice").await;
+        let mut bob = stage.client(carrier, "bob").await;
+        let room = alice.room("r").await;
+        let bob_id = person("bob").to_string();
+        let invite = InviteMemberRequest { request_id: request_id(), room: room.clone(), person: bob_id.clone(), role: 0 };
+        let _: InviteMemberResponse = alice.call("hansard.v1.RoomService/InviteMember", &invite).await.unwrap();
+        bob.follow(&room, 0).await;
+        let gap = bob.wait(|frame| if let Frame::Gap(gap) = frame { Some(gap) } else { None }).await;
+        assert_eq!((gap.from_seq, gap.to_seq, gap.reason()), (1, 1, GapReason::BeforeMembership));
+        assert_eq!(bob.event().await.kind, "invited");
+        let remove = RemoveMemberRequest { request_id: request_id(), room: room.clone(), person: bob_id, reason: "x".into() };
+        let _: RemoveMemberResponse = alice.call("hansard.v1.RoomService/RemoveMember", &remove).await.unwrap();
+        alice.send(&room, "secret").await;
+        alice.ack().await;
+        let removed = bob.event().await;
+        assert_eq!((removed.kind.as_str(), removed.seq, removed.reason.as_str()), ("removed", 3, "x"));
+        match bob.frame().await {
+            Frame::Unfollowed(end) => assert!(status::has_reason(&end.status.unwrap(), "MEMBERSHIP_ENDED")),
+            other => panic!("{other:?}"),
+        }
+        bob.follow(&room, 0).await;
+        let replayed = bob.wait(|frame| match frame {
+            Frame::Event(event) if event.kind == "removed" => Some(event.seq),
+            Frame::Event(event) if event.text == "secret" => panic!("{event:?}"),
+            _ => None,
+        });
+        assert_eq!(replayed.await, 3);
+        assert!(matches!(bob.frame().await, Frame::Unfollowed(_)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_links_and_moved_leaders_lose_nothing() {
+    use std::sync::atomic::Ordering;
+    let stage = Stage::new().await;
+    let mut alice = stage.client(Carrier::Grpc, "alice").await;
+    let room = alice.room("r").await;
+    alice.follow(&room, 1).await;
+    for round in 0..6_u64 {
+        match round % 3 {
+            0 => stage.node.not_leader.store(2, Ordering::SeqCst),
+            1 => stage.node.swallow.store(1, Ordering::SeqCst),
+            _ => stage.node.break_links(),
+        }
+        alice.send(&room, "x").await;
+        let (mut acked, mut seen) = (None, None);
+        while acked.is_none() || seen.is_none() {
+            match alice.frame().await {
+                Frame::Ack(ack) => acked = Some(ack.seq),
+                Frame::Event(event) => seen = Some(event.seq),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((acked, seen), (Some(round + 2), Some(round + 2)), "a retry has no second effect");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typing_presence_and_read_marks_reach_others() {
+    let stage = Stage::new().await;
+    let mut alice = stage.client(Carrier::Json, "alice").await;
+    let mut phone = stage.client(Carrier::Proto, "alice").await;
+    let mut bob = stage.client(Carrier::Grpc, "bob").await;
+    let room = alice.room("r").await;
+    let join = JoinRoomRequest { request_id: request_id(), room: room.clone() };
+    let _: JoinRoomResponse = bob.call("hansard.v1.RoomService/JoinRoom", &join).await.unwrap();
+    alice.follow(&room, 2).await;
+    bob.follow(&room, 2).await;
+    alice.say(Ask::Typing(SetTyping { room: room.clone() })).await;
+    let typing = bob.wait(|frame| if let Frame::Typing(typing) = frame { Some(typing) } else { None }).await;
+    assert_eq!(typing, Typing { room: room.clone(), person: person("alice").to_string() });
+    let availability = Availability::Busy.into();
+    alice.say(Ask::Presence(SetPresence { availability, answer_at: None })).await;
+    let presence = |frame| if let Frame::Presence(presence) = frame { Some(presence) } else { None };
+    let busy = bob.wait(presence).await;
+    assert_eq!((busy.person.clone(), busy.availability()), (person("alice").to_string(), Availability::Busy));
+    alice.say(Ask::ReadMark(SetReadMark { request_id: request_id(), room: room.clone(), seq: 2 })).await;
+    assert_eq!(alice.ack().await.seq, 2);
+    let mark = phone.wait(|frame| if let Frame::ReadMark(mark) = frame { Some(mark) } else { None }).await;
+    assert_eq!(mark, ReadMark { room, seq: 2 });
+    drop(phone);
+    drop(alice);
+    assert_eq!(bob.wait(presence).await.availability(), Availability::Offline);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unary_calls_work_over_plain_grpc() {
+    use hansard_proto::v1::room_service_client::RoomServiceClient;
+    let stage = Stage::new().await;
+    let channel = tonic::transport::Channel::from_shared(format!("http://{}", stage.router.grpc_addr)).unwrap();
+    let mut rooms = RoomServiceClient::new(channel.connect().await.unwrap());
+    let ask = |name: &str| CreateRoomRequest { request_id: request_id(), name: name.into(), ..CreateRoomRequest::default() };
+    let refused = rooms.create_room(ask("x")).await.unwrap_err();
+    assert_eq!(status::reason_of(&refused.into()).as_deref(), Some("TOKEN_MISSING"));
+    let bearer = format!("Bearer {}", stage.token("alice"));
+    let with_token = |name: &str| {
+        let mut request = tonic::Request::new(ask(name));
+        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+        request
+    };
+    let created = rooms.create_room(with_token("one")).await.unwrap().into_inner().room.unwrap();
+    assert_eq!((created.name.as_str(), created.visibility()), ("one", Visibility::Private));
+    let refused: hansard_proto::rpc::Status = rooms.create_room(with_token("")).await.unwrap_err().into();
+    assert_eq!(status::info_of(&refused).unwrap().metadata["field"], "name");
+    for name in ["two", "three"] {
+        rooms.create_room(with_token(name)).await.unwrap();
+    }
+    let (mut names, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let mut request = tonic::Request::new(ListRoomsRequest { page_size: 2, page_token, ..ListRoomsRequest::default() });
+        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+        let page = rooms.list_rooms(request).await.unwrap().into_inner();
+        names.extend(page.rooms.into_iter().map(|room| room.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["one", "three", "two"]);
+}
