@@ -12,10 +12,10 @@
 //! * a storage error is reported, then ends the process through [`FatalHook`]; nothing is retried.
 
 mod codec;
-#[cfg(test)]
-mod golden;
 mod entry;
 mod error;
+#[cfg(test)]
+mod golden;
 mod identity;
 mod mark;
 mod open;
@@ -31,18 +31,20 @@ mod log;
 mod snapshot;
 mod state;
 
+pub use codec::CodecError;
 pub use disk::{Disk, DiskFile, RealDisk, SimDisk};
-pub use engine::{Engine, EngineError, RocksEngine, RocksOptions, SimEngine, View, WriteBatch, WriteOp};
+pub use engine::{
+    Engine, EngineError, RocksEngine, RocksOptions, SimEngine, View, WriteBatch, WriteOp,
+};
 pub use entry::{EntryError, LogEntry, MAX_ENTRY_BYTES};
 pub use error::{OpenError, SnapshotError, StoreError};
 pub use identity::Identity;
+pub use log::Done;
 pub use mark::{AppliedMark, LogBounds, LogPosition, Vote};
 pub use options::{FatalHook, FreshIdentity, OpenEngine, Options, Seams, WriterMode};
 pub use pressure::StorePressure;
 pub use shard::{Durable, ShardLog, ShardStore};
 pub use snapshot::{CHUNK_BYTES, SnapshotReader, SnapshotWriter};
 pub use state::{RowsView, ShardRows};
-pub use log::Done;
-pub use codec::CodecError;
 pub use stats::{Stats, StatsView};
 pub use store::Store;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::codec::{Cursor, CodecError, put_varint};
+use crate::codec::{CodecError, Cursor, put_varint};
 
 /// Term and index of an entry, in that order, as consensus compares them.
 pub type LogPosition = (u64, u64);
@@ -68,6 +68,10 @@ impl AppliedMark {
         let index = cursor.u64()?;
         let membership = Bytes::copy_from_slice(cursor.prefixed()?);
         cursor.finish()?;
-        Ok(Self { term, index, membership })
+        Ok(Self {
+            term,
+            index,
+            membership,
+        })
     }
 }

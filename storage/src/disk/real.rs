@@ -22,7 +22,9 @@ pub struct RealDisk {
 impl RealDisk {
     /// Files below `root`, which is made when the lock is taken.
     pub fn new(root: impl AsRef<Path>) -> Self {
-        Self { root: root.as_ref().to_path_buf() }
+        Self {
+            root: root.as_ref().to_path_buf(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -65,7 +67,11 @@ impl DiskLock for RealLock {}
 impl Disk for RealDisk {
     fn lock(&self, name: &str) -> io::Result<Option<Box<dyn DiskLock>>> {
         fs::create_dir_all(&self.root)?;
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.path(name))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.path(name))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(RealLock { _file: file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -79,7 +85,12 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, name: &str, len: u64) -> io::Result<Arc<dyn DiskFile>> {
-        let mut file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(self.path(name))?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(true)
+            .read(true)
+            .write(true)
+            .open(self.path(name))?;
         let zeros = vec![0u8; ZERO_PIECE.min(len as usize)];
         let mut left = len as usize;
         while left > 0 {
@@ -93,7 +104,10 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path(name))?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(self.path(name))?;
         let len = file.metadata()?.len();
         Ok(Arc::new(RealFile { file, len }))
     }

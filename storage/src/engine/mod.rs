@@ -49,7 +49,13 @@ pub trait View: Send + Sync {
     ///
     /// # Errors
     /// As for [`get`](Self::get); the rows visited before are valid, but not all there are.
-    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), EngineError>;
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), EngineError>;
 }
 
 /// Ordered keys with atomic batches. Writes are lost in a crash until a flush covers them; what a crash leaves is

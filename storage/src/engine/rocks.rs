@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBAccess, DBCompressionType, DBRawIteratorWithThreadMode, FlushOptions, Options,
-    ReadOptions, WriteBatch as RocksBatch, WriteOptions,
+    BlockBasedOptions, Cache, DB, DBAccess, DBCompressionType, DBRawIteratorWithThreadMode,
+    FlushOptions, Options, ReadOptions, WriteBatch as RocksBatch, WriteOptions,
 };
 
 use super::pinned::Pinned;
@@ -65,7 +65,11 @@ pub(super) fn visit_all<D: DBAccess>(
     reverse: bool,
     visit: &mut Visit<'_>,
 ) -> Result<(), EngineError> {
-    if reverse { rows.seek_to_last() } else { rows.seek_to_first() }
+    if reverse {
+        rows.seek_to_last()
+    } else {
+        rows.seek_to_first()
+    }
     while let Some((key, value)) = rows.item() {
         if !visit(key, value) {
             break;
@@ -122,7 +126,13 @@ impl View for RocksEngine {
         Ok(value.map(|v| Bytes::copy_from_slice(&v)))
     }
 
-    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), EngineError> {
+    fn scan(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), EngineError> {
         if from >= to {
             return Ok(());
         }

@@ -8,8 +8,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::Shared;
-use super::front::Front;
 use super::format::{DATA_START, RECORD_HEADER, RecordHeader, SegmentHeader, align, put_record};
+use super::front::Front;
 use super::ledger::{Ledger, Place};
 use super::queue::{Done, Op};
 use super::record::Record;
@@ -91,19 +91,21 @@ impl Writer {
 
     /// Syncs the tail mark if it is behind. For when nothing else is to do.
     pub(crate) fn idle(&mut self) {
-        if self.mark_is_stale() && self.shared.failed.get().is_none() {
-            if let Err(error) = self.sync_mark() {
-                self.fail(&error, Vec::new().into_iter());
-            }
+        if self.mark_is_stale()
+            && self.shared.failed.get().is_none()
+            && let Err(error) = self.sync_mark()
+        {
+            self.fail(&error, Vec::new().into_iter());
         }
     }
 
     /// The mark at the end of the store's life. A failure loses nothing: the log itself is synced.
     pub(crate) fn last_mark(&mut self) {
-        if self.mark_is_stale() && self.shared.failed.get().is_none() {
-            if let Err(error) = self.sync_mark() {
-                tracing::warn!(%error, "the log's tail mark could not be synced while closing");
-            }
+        if self.mark_is_stale()
+            && self.shared.failed.get().is_none()
+            && let Err(error) = self.sync_mark()
+        {
+            tracing::warn!(%error, "the log's tail mark could not be synced while closing");
         }
     }
 
@@ -122,7 +124,9 @@ impl Writer {
             return Ok(());
         }
         let size = op.size();
-        if !self.buffer.is_empty() && (self.buffer.len() + size > self.shared.batch_bytes || !self.fits(size)) {
+        if !self.buffer.is_empty()
+            && (self.buffer.len() + size > self.shared.batch_bytes || !self.fits(size))
+        {
             self.commit()?;
         }
         if self.buffer.is_empty() {
@@ -136,7 +140,9 @@ impl Writer {
             }
         }
         if !self.fits(size) {
-            return Err(io::Error::other("the checkpoint of all shards leaves no room in a segment: make segments larger"));
+            return Err(io::Error::other(
+                "the checkpoint of all shards leaves no room in a segment: make segments larger",
+            ));
         }
         for (record, body) in op.records {
             self.put(op.shard, record, &body);
@@ -157,7 +163,13 @@ impl Writer {
             offset: (self.offset as usize + self.buffer.len() + RECORD_HEADER) as u32,
             len: body.len() as u32,
         };
-        let header = RecordHeader { kind: record.kind(), lsn, delta, epoch: self.epoch, shard };
+        let header = RecordHeader {
+            kind: record.kind(),
+            lsn,
+            delta,
+            epoch: self.epoch,
+            shard,
+        };
         put_record(&mut self.buffer, &header, body);
         self.staged.push((shard, record, place));
     }
@@ -205,16 +217,24 @@ impl Writer {
         let mut front: Option<Arc<Front>> = None;
         for (shard, record, place) in self.staged.drain(..) {
             // What was submitted was checked against the front, which sees the same order.
-            ledger.apply(shard, &record, place).expect("the writer's ledger follows what was submitted");
+            ledger
+                .apply(shard, &record, place)
+                .expect("the writer's ledger follows what was submitted");
             frees |= record.frees();
             let last = ledger.shards.get(&shard).map(|s| s.state.last);
             if front.as_ref().is_none_or(|f| f.number != shard) {
                 front = shared.front(shard);
             }
-            let (Some(front), Some(last)) = (&front, last) else { continue };
+            let (Some(front), Some(last)) = (&front, last) else {
+                continue;
+            };
             front.set_synced(last);
             if let (Record::Entry(_), Some((term, index))) = (record, last) {
-                self.written.push_back(Written { front: Arc::clone(front), term, index });
+                self.written.push_back(Written {
+                    front: Arc::clone(front),
+                    term,
+                    index,
+                });
             }
         }
         frees
@@ -223,13 +243,19 @@ impl Writer {
     /// Drops the oldest entries from memory while there are too many.
     fn forget(&mut self) {
         while self.shared.cached_bytes() > self.shared.cache_bytes {
-            let Some(oldest) = self.written.pop_front() else { break };
-            self.shared.uncache(oldest.front.forget(oldest.term, oldest.index));
+            let Some(oldest) = self.written.pop_front() else {
+                break;
+            };
+            self.shared
+                .uncache(oldest.front.forget(oldest.term, oldest.index));
         }
         // Entries that were purged are in the queue still; it must not outgrow what is cached.
         while self.written.len() > self.shared.cached_entries_limit() {
-            let Some(oldest) = self.written.pop_front() else { break };
-            self.shared.uncache(oldest.front.forget(oldest.term, oldest.index));
+            let Some(oldest) = self.written.pop_front() else {
+                break;
+            };
+            self.shared
+                .uncache(oldest.front.forget(oldest.term, oldest.index));
         }
     }
 
@@ -258,7 +284,14 @@ impl Writer {
 
     fn next_header(&self) -> SegmentHeader {
         let first_live = self.first_live;
-        SegmentHeader { segment: self.header.segment + 1, counter: 0, synced: 0, first_live, next: false, ..self.header }
+        SegmentHeader {
+            segment: self.header.segment + 1,
+            counter: 0,
+            synced: 0,
+            first_live,
+            next: false,
+            ..self.header
+        }
     }
 
     /// Goes on in the next segment. That there is one is durable before it gets a record.
@@ -277,7 +310,12 @@ impl Writer {
     /// Gives up segments at the front of the log in which nothing is live. The mark says so first.
     fn release(&mut self) -> io::Result<()> {
         let current = self.header.segment;
-        let first = self.shared.ledger().live.first_key_value().map_or(current, |(segment, _)| *segment);
+        let first = self
+            .shared
+            .ledger()
+            .live
+            .first_key_value()
+            .map_or(current, |(segment, _)| *segment);
         if first <= self.first_live {
             return Ok(());
         }
@@ -290,7 +328,9 @@ impl Writer {
 
     /// Writes the few live entries of the first segment again, if the log is too long: a quiet shard must not pin it.
     fn relocate(&mut self) -> io::Result<()> {
-        if self.shared.log_bytes() <= self.shared.target_bytes || self.first_live == self.header.segment {
+        if self.shared.log_bytes() <= self.shared.target_bytes
+            || self.first_live == self.header.segment
+        {
             return Ok(());
         }
         let ops = relocations(&self.shared, self.first_live)?;
@@ -306,7 +346,11 @@ fn relocations(shared: &Shared, segment: u64) -> io::Result<Vec<Op>> {
     let places = {
         let ledger = shared.ledger();
         let live = ledger.live.get(&segment).copied().unwrap_or(0);
-        if live > shared.segment_bytes / 4 { Vec::new() } else { live_places(&ledger, segment) }
+        if live > shared.segment_bytes / 4 {
+            Vec::new()
+        } else {
+            live_places(&ledger, segment)
+        }
     };
     let mut ops = Vec::new();
     for (shard, place) in places {
@@ -320,7 +364,10 @@ fn relocations(shared: &Shared, segment: u64) -> io::Result<Vec<Op>> {
 fn live_places(ledger: &Ledger, segment: u64) -> Vec<(u32, Place)> {
     let mut places = Vec::new();
     for (number, shard) in &ledger.shards {
-        let here = shard.entries.values().filter(|(_, place)| place.segment == segment);
+        let here = shard
+            .entries
+            .values()
+            .filter(|(_, place)| place.segment == segment);
         places.extend(here.map(|(_, place)| (*number, *place)));
     }
     places
