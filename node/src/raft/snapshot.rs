@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hansard_storage::{AppliedMark, ShardStore, SnapshotReader, SnapshotWriter};
+use hansard_storage::{AppliedMark, ShardStore, SnapshotError, SnapshotReader, SnapshotWriter};
 use openraft::storage::RaftSnapshotBuilder;
 
 use super::blocking::blocking;
@@ -18,6 +18,23 @@ pub enum SnapshotHandle {
     Incoming(Box<SnapshotWriter>),
     /// Built here, and not to be sent: what it holds is durable.
     Marked,
+}
+
+impl SnapshotHandle {
+    /// Makes it the state of `store`, whole or not at all; its mark. May wait for the disk.
+    pub(super) fn install(self, store: &ShardStore) -> Result<AppliedMark, SnapshotError> {
+        match self {
+            SnapshotHandle::Incoming(writer) => writer.finish(),
+            SnapshotHandle::Outgoing(mut reader) => {
+                let mut writer = store.install()?;
+                while let Some(chunk) = reader.next_chunk()? {
+                    writer.write(&chunk)?;
+                }
+                writer.finish()
+            }
+            SnapshotHandle::Marked => Err(SnapshotError::Empty),
+        }
+    }
 }
 
 /// The meta of the state at `mark`; of the empty state for none.

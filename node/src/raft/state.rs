@@ -205,10 +205,7 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotHandle) -> Result<(), io::Error> {
-        let SnapshotHandle::Incoming(writer) = snapshot else {
-            return Err(io::Error::other("only a snapshot that was received can be installed"));
-        };
-        let mark = blocking(|| writer.finish()).map_err(io::Error::other)?;
+        let mark = blocking(|| snapshot.install(&self.store)).map_err(io::Error::other)?;
         if Some(log_id(mark.term, mark.index)) != meta.last_log_id {
             return Err(io::Error::other("the snapshot's rows are not of the entry that its head names"));
         }

@@ -1,10 +1,10 @@
 //! The adapters under openraft's own storage suite, on the real store and on the simulated one, and what that suite leaves out.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use hansard_domain::ShardId;
-use hansard_storage::{AppliedMark, Store};
+use hansard_storage::Store;
 use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::testing::log::{StoreBuilder, Suite};
@@ -14,7 +14,7 @@ use super::entry::Entry;
 use super::sink::NoSink;
 use super::test_store::{Kind, TestStore};
 use super::types::{LogId, Membership, StoredMembership, Types, Vote, log_id};
-use super::{LogStore, Progress, StateMachine, membership};
+use super::{LogStore, Progress, StateMachine};
 
 const SHARD: ShardId = ShardId::from_bytes([7; 16]);
 
@@ -26,26 +26,40 @@ fn adapters(store: &Store, shard: ShardId) -> (LogStore, StateMachine) {
 }
 
 /// The suite does what openraft itself never does, and storage forbids: it purges entries that were never applied, so that nothing
-/// would hold what they said, and it starts logs in the middle. So here the state is made durable up to the purge first, as
-/// openraft's own snapshot would have done, and a log that starts in the middle is filled up below.
+/// would hold what they said, and it starts logs in the middle. So here a purge is only remembered, and a log that starts in the
+/// middle is filled up below. (The tests after the suite purge in earnest.)
 #[derive(Clone)]
-struct Purging {
+struct Forgiving {
     log: LogStore,
-    store: Store,
+    purged: Arc<Mutex<Option<LogId>>>,
 }
 
-impl RaftLogReader<Types> for Purging {
+impl Forgiving {
+    fn purged(&self) -> Option<LogId> {
+        *self.purged.lock().unwrap()
+    }
+
+    fn visible(&self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        let purged = self.purged().map(|id| id.index);
+        entries.retain(|entry| Some(entry.position().index) > purged);
+        entries
+    }
+}
+
+impl RaftLogReader<Types> for Forgiving {
     async fn try_get_log_entries<R: std::ops::RangeBounds<u64> + Clone + std::fmt::Debug + Send>(
         &mut self,
         range: R,
     ) -> Result<Vec<Entry>, io::Error> {
-        self.log.try_get_log_entries(range).await
+        let entries = self.log.try_get_log_entries(range).await?;
+        Ok(self.visible(entries))
     }
     async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
         self.log.read_vote().await
     }
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
-        self.log.limited_get_log_entries(start, end).await
+        let entries = self.log.limited_get_log_entries(start, end).await?;
+        Ok(self.visible(entries))
     }
     async fn entries_stream<R: std::ops::RangeBounds<u64> + Clone + std::fmt::Debug + Send>(
         &mut self,
@@ -55,12 +69,14 @@ impl RaftLogReader<Types> for Purging {
     }
 }
 
-impl RaftLogStorage<Types> for Purging {
-    type LogReader = Purging;
+impl RaftLogStorage<Types> for Forgiving {
+    type LogReader = Forgiving;
     async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
-        self.log.get_log_state().await
+        let state = self.log.get_log_state().await?;
+        let purged = self.purged();
+        Ok(LogState { last_purged_log_id: purged, last_log_id: state.last_log_id.max(purged) })
     }
-    async fn get_log_reader(&mut self) -> Purging {
+    async fn get_log_reader(&mut self) -> Forgiving {
         self.clone()
     }
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
@@ -73,8 +89,12 @@ impl RaftLogStorage<Types> for Purging {
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
         let first = entries.first().map_or(0, |entry| entry.position().index);
-        if first > 1 && self.log.get_log_state().await?.last_log_id.is_none() {
-            self.log.append((1..first).map(|index| blank(0, index)), IOFlushed::noop()).await?;
+        let (term, next) = match self.log.get_log_state().await?.last_log_id {
+            Some(last) => (last.leader_id.term, last.index + 1),
+            None => (0, 1),
+        };
+        if first > next {
+            self.log.append((next..first).map(|index| blank(term, index)), IOFlushed::noop()).await?;
         }
         self.log.append(entries, callback).await
     }
@@ -82,27 +102,20 @@ impl RaftLogStorage<Types> for Purging {
         self.log.truncate_after(last).await
     }
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
-        let rows = self.store.shard(SHARD).map_err(io::Error::other)?.rows();
-        if rows.durable().is_none_or(|durable| durable.1 < upto.index) {
-            if rows.applied().is_none_or(|mark| mark.index < upto.index) {
-                let membership = membership::encode_stored(&StoredMembership::default()).into();
-                let mark = AppliedMark { term: upto.leader_id.term, index: upto.index, membership };
-                rows.commit(&[], mark).map_err(io::Error::other)?;
-            }
-            rows.flush().map_err(io::Error::other)?;
-        }
-        self.log.purge(upto).await
+        let mut purged = self.purged.lock().unwrap();
+        *purged = (*purged).max(Some(upto));
+        Ok(())
     }
 }
 
 struct Builder(Kind);
 
-impl StoreBuilder<Types, Purging, StateMachine, TestStore> for Builder {
-    async fn build(&self) -> Result<(TestStore, Purging, StateMachine), openraft::StorageError<Types>> {
-        let guard = TestStore::new(self.0);
-        let store = guard.open();
+impl StoreBuilder<Types, Forgiving, StateMachine, (Store, TestStore)> for Builder {
+    async fn build(&self) -> Result<((Store, TestStore), Forgiving, StateMachine), openraft::StorageError<Types>> {
+        let place = TestStore::new(self.0);
+        let store = place.open();
         let (log, machine) = adapters(&store, SHARD);
-        Ok((guard, Purging { log, store }, machine))
+        Ok(((store, place), Forgiving { log, purged: Arc::default() }, machine))
     }
 }
 
@@ -164,21 +177,26 @@ async fn a_read_for_replication_is_bounded_by_bytes_and_never_empty() {
 }
 
 #[tokio::test]
-async fn a_snapshot_makes_what_is_applied_durable() {
+async fn a_snapshot_makes_what_is_applied_durable_and_the_log_below_it_may_go() {
     let guard = TestStore::new(Kind::Simulated);
     let store = guard.open();
-    let (_, mut machine) = adapters(&store, SHARD);
+    let (mut log, mut machine) = adapters(&store, SHARD);
     let nodes = std::collections::BTreeMap::from([(1, super::Member::default())]);
     let members = Membership::new(vec![[1].into()], nodes).unwrap();
     let entries = [Entry::new_membership(log_id(1, 1), members.clone()), blank(1, 2)];
+    log.blocking_append(entries.clone().into_iter().chain([blank(1, 3)])).await.unwrap();
     let stream = futures_util::stream::iter(entries.map(|entry| Ok((entry, None))));
     machine.apply(stream).await.unwrap();
     let mut builder = machine.get_snapshot_builder().await;
     let snapshot = openraft::storage::RaftSnapshotBuilder::build_snapshot(&mut builder).await.unwrap();
     assert_eq!(snapshot.meta.last_log_id, Some(log_id(1, 2)));
-    drop((builder, machine, store));
+    log.purge(log_id(1, 2)).await.unwrap();
+    drop((builder, machine, log, store));
     let store = guard.crash_and_open();
-    let (_, mut machine) = adapters(&store, SHARD);
+    let (mut log, mut machine) = adapters(&store, SHARD);
+    let state = log.get_log_state().await.unwrap();
+    assert_eq!((state.last_purged_log_id, state.last_log_id), (Some(log_id(1, 2)), Some(log_id(1, 3))));
+    assert_eq!(log.try_get_log_entries(..).await.unwrap(), [blank(1, 3)]);
     let (applied, stored) = machine.applied_state().await.unwrap();
     assert_eq!(applied, Some(log_id(1, 2)));
     assert_eq!(stored, StoredMembership::new(Some(log_id(1, 1)), members));

@@ -23,7 +23,7 @@ pub struct Tuning {
     /// How long a snapshot may take to be sent and installed; it is retried from the start. Bounded by the slowest link that is
     /// to be served: 10 GiB at 10 MiB/s.
     pub snapshot_timeout: Duration,
-    /// A snapshot (a flush, and leave to purge the log) every so many entries. At 50 commands an entry that is 250,000 commands,
+    /// A snapshot (a flush, and leave to purge the log) every so many entries. At 50 commands an entry that is 500,000 commands,
     /// which apply again in a few seconds after a restart.
     pub snapshot_entries: u64,
     /// Entries kept below a snapshot, so that a follower which was away for a moment needs no snapshot.
@@ -44,7 +44,7 @@ impl Default for Tuning {
             request_timeout: Duration::from_millis(1_000),
             propose_timeout: Duration::from_secs(5),
             snapshot_timeout: Duration::from_secs(1_000),
-            snapshot_entries: 5_000,
+            snapshot_entries: 10_000,
             keep_entries: 1_000,
             appends_in_flight: 8,
             append_bytes: 1024 * 1024,
