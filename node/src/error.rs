@@ -29,7 +29,9 @@ pub enum RunError {
         source: io::Error,
     },
     /// A stored shard can't be served.
-    #[error("the stored shards cannot be served: {0}; keep the data directory and restart, or start the node anew under a new id")]
+    #[error(
+        "the stored shards cannot be served: {0}; keep the data directory and restart, or start the node anew under a new id"
+    )]
     Host(String),
 }
 
@@ -50,6 +52,9 @@ pub(crate) enum HandshakeError {
         /// Theirs.
         theirs: ClusterId,
     },
+    /// We belong nowhere yet, so we can serve no router.
+    #[error("this node belongs to no cluster yet: try again, or at another node")]
+    Homeless,
     /// It did not say.
     #[error("the peer named no cluster")]
     NoCluster,
@@ -76,7 +81,7 @@ impl From<HandshakeError> for tonic::Status {
     fn from(error: HandshakeError) -> Self {
         let (code, reason) = match &error {
             HandshakeError::ForeignCluster { .. } => (Code::FailedPrecondition, "FOREIGN_CLUSTER"),
-            HandshakeError::Unbound { .. } => (Code::Unavailable, "NO_CLUSTER"),
+            HandshakeError::Unbound { .. } | HandshakeError::Homeless => (Code::Unavailable, "NO_CLUSTER"),
             HandshakeError::NoCluster => (Code::InvalidArgument, reason::INVALID_ARGUMENT),
             HandshakeError::WrongNode { .. } => (Code::FailedPrecondition, "WRONG_NODE"),
             HandshakeError::WrongRole { .. } => (Code::PermissionDenied, "WRONG_ROLE"),

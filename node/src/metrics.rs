@@ -114,7 +114,9 @@ fn shards(node: &Arc<Node>, mut encoder: DescriptorEncoder<'_>) -> Result<(), fm
             i64::from(replica.leadership().borrow().leader == Some(local))
         }),
         ("node_shard_applied_index", "The newest entry applied", |replica, _| replica.status().applied_index as i64),
-        ("node_shard_record_entries", "Entries of the shard's record", |replica, _| replica.status().record.size as i64),
+        ("node_shard_record_entries", "Entries of the shard's record", |replica, _| {
+            replica.status().record.size as i64
+        }),
     ];
     let mut hosted: Vec<ShardId> = node.host.shards();
     hosted.sort_unstable();

@@ -129,15 +129,10 @@ pub async fn run(config: NodeConfig, seams: Seams) -> Result<NodeHandle, RunErro
     let node = assemble(config, seams, store, tls.clone(), &addr, &metrics)?;
     metrics::register_state(&metrics, &node);
     let (probing, probe_drain) = drain();
-    let probes = serve_health(
-        &*node.seams.transport,
-        &node.config.metrics_listen,
-        node.health.clone(),
-        metrics,
-        probe_drain,
-    )
-    .await
-    .map_err(|source| RunError::Listen { address: node.config.metrics_listen.clone(), source })?;
+    let probes =
+        serve_health(&*node.seams.transport, &node.config.metrics_listen, node.health.clone(), metrics, probe_drain)
+            .await
+            .map_err(|source| RunError::Listen { address: node.config.metrics_listen.clone(), source })?;
     let metrics_addr = probes.address.clone();
     node.host.start_stored().await.map_err(|error| RunError::Host(error.to_string()))?;
     node.health.set_started();

@@ -28,6 +28,12 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Streams of one connection: a peer has one for consensus, one for snapshots and a few calls; a router has one.
 const STREAMS: u32 = 64;
 
+/// Header bytes of one request.
+const HEADERS: u32 = 16 << 10;
+
+/// Streams that a peer may have reset before we have looked at them.
+const RESETS: usize = 32;
+
 /// Window of one stream, bytes: a consensus stream carries what a site link takes, at 240 ms.
 const STREAM_WINDOW: u32 = 4 << 20;
 
@@ -35,7 +41,12 @@ const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// Serves until the drain begins, which breaks every connection.
-pub(crate) fn serve(node: &Arc<Node>, listener: Box<dyn Listener>, tls: Option<Arc<Tls>>, drain: Drain) -> JoinHandle<()> {
+pub(crate) fn serve(
+    node: &Arc<Node>,
+    listener: Box<dyn Listener>,
+    tls: Option<Arc<Tls>>,
+    drain: Drain,
+) -> JoinHandle<()> {
     let peer = PeerServiceServer::new(Peer(node.clone()))
         .max_decoding_message_size(MESSAGE)
         .max_encoding_message_size(MESSAGE);
@@ -48,7 +59,8 @@ pub(crate) fn serve(node: &Arc<Node>, listener: Box<dyn Listener>, tls: Option<A
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .tcp_nodelay(true)
+        .http2_max_header_list_size(Some(HEADERS))
+        .http2_max_pending_accept_reset_streams(Some(RESETS))
         .add_service(peer)
         .add_service(edge);
     let connections = cut(incoming(listener, tls), drain.clone());

@@ -79,7 +79,7 @@ impl Node {
 
     /// A node that was silent for so long is held to be unreachable.
     pub(crate) fn silence(&self) -> Duration {
-        self.config.election + Duration::from_secs(1)
+        self.config.election + Duration::from_secs(2)
     }
 
     /// Whether it hears from another node (or is it).

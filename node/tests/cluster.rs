@@ -15,3 +15,5 @@ mod founding;
 mod people;
 #[path = "cluster/placement.rs"]
 mod placement;
+#[path = "cluster/roles.rs"]
+mod roles;

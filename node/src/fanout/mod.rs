@@ -51,13 +51,7 @@ pub(crate) struct Lag {
 impl LinkFeed {
     /// A link without subscriptions.
     pub(crate) fn new(id: u64, outbox: Arc<Outbox>) -> Arc<Self> {
-        Arc::new(Self {
-            id,
-            outbox,
-            rooms: Mutex::default(),
-            lagging: Mutex::default(),
-            wake: Notify::new(),
-        })
+        Arc::new(Self { id, outbox, rooms: Mutex::default(), lagging: Mutex::default(), wake: Notify::new() })
     }
 
     /// Whether the router wants this room's entries (and its typing).

@@ -59,11 +59,7 @@ pub(crate) enum Progress {
 
 impl ShardFeed {
     pub(crate) fn new(id: ShardId, gauges: Arc<Gauges>) -> Self {
-        Self {
-            id,
-            state: Mutex::default(),
-            gauges,
-        }
+        Self { id, state: Mutex::default(), gauges }
     }
 
     /// Whether the subscription was taken; if not, the link was told.

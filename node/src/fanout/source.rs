@@ -55,10 +55,7 @@ impl RoomSource for StoredRooms {
                 Ok(Some((head, entries)))
             });
             let found = read.map_err(|error| SourceError::Read(error.to_string()))?;
-            Ok(found.map(|(head, entries)| Page {
-                head,
-                entries: entries.iter().map(Entry::from).collect(),
-            }))
+            Ok(found.map(|(head, entries)| Page { head, entries: entries.iter().map(Entry::from).collect() }))
         })
     }
 }

@@ -122,7 +122,8 @@ impl DirectoryHub {
 }
 
 fn wire_leaders(leaders: &BTreeMap<ShardId, (u64, u64)>) -> Vec<Leader> {
-    let wire = |(shard, (term, node)): (&ShardId, &(u64, u64))| Leader { shard: bytes(*shard), term: *term, node: *node };
+    let wire =
+        |(shard, (term, node)): (&ShardId, &(u64, u64))| Leader { shard: bytes(*shard), term: *term, node: *node };
     leaders.iter().map(wire).collect()
 }
 

@@ -42,7 +42,8 @@ fn placement(view: &MetaView) -> Placement {
         epoch: place.epoch,
         voters: place.voters.clone(),
     };
-    let moved = view.moved.iter().map(|(room, to)| Moved { room: bytes(*room), shard: to.shard.into(), epoch: to.epoch });
+    let moved =
+        view.moved.iter().map(|(room, to)| Moved { room: bytes(*room), shard: to.shard.into(), epoch: to.epoch });
     let present = view.nodes.values().filter(|row| row.state != hansard_domain::meta::NodeState::Decommissioned);
     Placement {
         nodes: present.map(node).collect(),

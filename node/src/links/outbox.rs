@@ -220,10 +220,9 @@ impl State {
             let at = match open.entry(room) {
                 Slot::Occupied(slot) if !fresh => *slot.get(),
                 slot => {
-                    response.feeds.push(RoomFeed {
-                        room: Bytes::copy_from_slice(room.as_bytes()),
-                        ..RoomFeed::default()
-                    });
+                    response
+                        .feeds
+                        .push(RoomFeed { room: Bytes::copy_from_slice(room.as_bytes()), ..RoomFeed::default() });
                     *slot.insert_entry(response.feeds.len() - 1).get()
                 }
             };
@@ -317,7 +316,8 @@ mod tests {
     #[tokio::test]
     async fn news_for_the_directory_are_merged() {
         let outbox = Outbox::default();
-        let revoked = |token: &str| hansard_proto::cluster::v1::Revocation { token_id: token.into(), ..Default::default() };
+        let revoked =
+            |token: &str| hansard_proto::cluster::v1::Revocation { token_id: token.into(), ..Default::default() };
         outbox.directory(Directory { revision: 3, revoked: vec![revoked("a")], ..Directory::default() });
         outbox.directory(Directory { revision: 2, fresh: true, revoked: vec![revoked("b")], ..Directory::default() });
         let news = outbox.next().await.unwrap().directory.unwrap();

@@ -55,7 +55,8 @@ impl Presences {
 
     /// Forgets what a link told, and says who is offline by that.
     pub(super) fn drop_link(&mut self, link: u64) -> Vec<Signal> {
-        let gone: Vec<Bytes> = self.0.iter().filter(|(_, (owner, _))| *owner == link).map(|(who, _)| who.clone()).collect();
+        let gone: Vec<Bytes> =
+            self.0.iter().filter(|(_, (owner, _))| *owner == link).map(|(who, _)| who.clone()).collect();
         let offline = |person: Bytes| {
             self.0.remove(&person);
             Signal { person, availability: OFFLINE, ..Signal::default() }

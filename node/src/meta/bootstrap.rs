@@ -11,10 +11,7 @@ use super::{
     decision::{Decision, Greeting, Situation, decide},
     proposing::register,
 };
-use crate::{
-    raft::NodeInfo,
-    state::Node,
-};
+use crate::{raft::NodeInfo, state::Node};
 
 /// Between two rounds of greetings.
 const ROUND: Duration = Duration::from_millis(300);

@@ -54,7 +54,9 @@ pub(crate) fn decide(situation: &Situation) -> Decision {
         ([other], Some(bound)) => Decision::Wait(format!(
             "this data directory belongs to cluster {bound}, the seeds to {other}: check seeds and data directories"
         )),
-        (several, _) => Decision::Wait(format!("the seeds belong to {} different clusters: check the list", several.len())),
+        (several, _) => {
+            Decision::Wait(format!("the seeds belong to {} different clusters: check the list", several.len()))
+        }
     }
 }
 

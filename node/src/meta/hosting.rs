@@ -10,7 +10,7 @@ use hansard_domain::{
     ShardId,
     meta::{MetaView, ShardPlace},
 };
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::info_of;
 use crate::{lock::Mutex, shard::Replica, state::Node};
@@ -48,23 +48,24 @@ impl Hosting {
 pub(crate) async fn host_shards(node: Arc<Node>) {
     let mut watchers: HashMap<ShardId, JoinHandle<()>> = HashMap::new();
     let mut hosted = node.host.changed();
+    let mut views: Option<watch::Receiver<Arc<MetaView>>> = None;
     loop {
-        if let Some(view) = node.view() {
+        if views.is_none() {
+            views = node.host.meta().map(|meta| meta.view());
+        }
+        let view = views.as_mut().map(|views| views.borrow_and_update().clone());
+        if let Some(view) = view {
             reconcile(&node, &view).await;
         }
         watch_leaders(&node, &mut watchers);
-        let view = async {
-            match node.host.meta() {
-                Some(meta) => {
-                    let mut view = meta.view();
-                    view.mark_unchanged();
-                    view.changed().await.is_ok()
-                }
+        let changed = async {
+            match &mut views {
+                Some(views) => views.changed().await.is_ok(),
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            _ = view => {}
+            alive = changed => if !alive { views = None },
             _ = hosted.changed() => {}
             () = tokio::time::sleep(ROUND) => {}
         }
@@ -98,7 +99,10 @@ async fn reconcile(node: &Arc<Node>, view: &MetaView) {
 /// second epoch on the group has a membership of its own that replicates.
 async fn found_group(node: &Arc<Node>, view: &MetaView, place: &ShardPlace, replica: &Replica) {
     let shard = place.shard;
-    if place.epoch != super::FIRST_EPOCH || place.voters.first() != Some(&node.local.id) || !replica.status().voters.is_empty() {
+    if place.epoch != super::FIRST_EPOCH
+        || place.voters.first() != Some(&node.local.id)
+        || !replica.status().voters.is_empty()
+    {
         return;
     }
     let voters = place.voters.iter().filter_map(|id| view.nodes.get(id).map(info_of)).collect();

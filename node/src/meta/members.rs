@@ -112,7 +112,12 @@ async fn tell(node: &Arc<Node>, view: &MetaView, voters: &BTreeSet<u64>) -> Resu
 }
 
 /// Gives meta these voters, all of which are members already.
-pub(super) async fn move_meta(node: &Arc<Node>, meta: &MetaShard, view: &MetaView, voters: &[u64]) -> Result<(), String> {
+pub(super) async fn move_meta(
+    node: &Arc<Node>,
+    meta: &MetaShard,
+    view: &MetaView,
+    voters: &[u64],
+) -> Result<(), String> {
     if !voters.contains(&node.local.id) {
         let stays = |voter: &&crate::raft::NodeInfo| voters.contains(&voter.id) && node.reachable(voter.id);
         let status = meta.status();
@@ -130,7 +135,8 @@ mod tests {
     use super::*;
 
     fn nodes(sites: &[&str]) -> Vec<Candidate> {
-        let candidate = |(at, site): (usize, &&str)| Candidate { id: at as u64 + 1, site: (*site).into(), reachable: true };
+        let candidate =
+            |(at, site): (usize, &&str)| Candidate { id: at as u64 + 1, site: (*site).into(), reachable: true };
         sites.iter().enumerate().map(candidate).collect()
     }
 

@@ -9,11 +9,7 @@ use hansard_domain::{
 use hansard_proto::cluster::v1 as wire;
 use tokio::time::Instant;
 
-use crate::{
-    error::MetaError,
-    raft::NodeInfo,
-    state::Node,
-};
+use crate::{error::MetaError, raft::NodeInfo, state::Node};
 
 /// How long a command looks for a leader.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -73,10 +69,7 @@ async fn propose_at(
     target: &NodeInfo,
     command: &MetaCommand,
 ) -> Result<Result<MetaOutcome, Option<u64>>, String> {
-    let request = wire::ProposeMetaRequest {
-        cluster: node.binding.to_wire(),
-        command: command.encode(),
-    };
+    let request = wire::ProposeMetaRequest { cluster: node.binding.to_wire(), command: command.encode() };
     let mut client = node.calls.client(&target.address).map_err(|error| error.to_string())?;
     let answer = tokio::time::timeout(ATTEMPT, client.propose_meta(request)).await;
     let answer = answer.map_err(|_| format!("{target} did not answer in time"))?;

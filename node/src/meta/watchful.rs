@@ -8,7 +8,7 @@ use hansard_domain::ShardId;
 use super::{bootstrap::greet, info_of, proposing::register};
 use crate::{raft::NodeInfo, state::Node};
 
-/// Between two greetings of a node.
+/// Between two greetings of a node, and how long an answer may take: a dead node must not delay the news of others.
 const GREETINGS: Duration = Duration::from_millis(700);
 
 /// How often readiness is looked at.
@@ -37,7 +37,7 @@ pub(crate) async fn greet_others(node: Arc<Node>) {
 }
 
 async fn greet_one(node: &Node, other: NodeInfo) {
-    if let Some(greeting) = greet(node, &other.address).await {
+    if let Ok(Some(greeting)) = tokio::time::timeout(GREETINGS, greet(node, &other.address)).await {
         node.known.heard(greeting.node.id);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hansard_domain::{
-    PersonId, Refusal, RequestId, RoomId, ShardId,
+    Content, PersonId, Refusal, RequestId, RoomId, ShardId,
     limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_BYTES},
     meta::MetaView,
     read::{self, HistoryRequest, Listing, RoomFilter},
@@ -49,12 +49,13 @@ pub(super) async fn answer(node: &Arc<Node>, call: wire::NodeCall) -> Result<Out
     let asked = call.call.as_ref().ok_or_else(|| crate::error::invalid("the call is empty"))?;
     match asked {
         Call::ResolvePerson(wanted) => return people::resolve(node, wanted).await.map(Outcome::Person),
+        _ if principal.is_none() => return Err(crate::error::invalid("the call names no principal")),
         Call::ReadStatus(_) => return Ok(Outcome::StatusView(status_view::status(node, &view))),
         Call::ReadPeople(wanted) => return people::read(node, wanted).await.map(Outcome::People),
         Call::ScanPeople(wanted) => return people::scan(node, wanted).await.map(Outcome::People),
         _ => {}
     }
-    let principal = principal.ok_or_else(|| crate::error::invalid("the call names no principal"))?;
+    let principal = principal.expect("a call without was refused");
     if let Call::Operate(command) = asked {
         return operate::operate(node, principal, command).await.map(Outcome::Done);
     }
@@ -98,7 +99,8 @@ async fn in_shard(
         }
         Call::Claim(wanted) => {
             let request = id_of_bytes("request_id", &wanted.request_id)?;
-            let method = u16::try_from(wanted.method).map_err(|_| crate::error::invalid("method is no number of one"))?;
+            let method =
+                u16::try_from(wanted.method).map_err(|_| crate::error::invalid("method is no number of one"))?;
             let action = hansard_domain::Action::Claim { method };
             submit(node, shard, principal, request, action, wanted.content.clone()).await
         }
@@ -106,7 +108,9 @@ async fn in_shard(
         Call::ReadHistory(wanted) => history(shard, principal, wanted).await.map(Outcome::History),
         Call::ReadRoom(wanted) => {
             let room: RoomId = id_of_bytes("room", &wanted.room)?;
-            read(shard, move |rows| read::room_view(rows, principal.person, room)).await.map(|view| Outcome::Room(views::room(view)))
+            read(shard, move |rows| read::room_view(rows, principal.person, room))
+                .await
+                .map(|view| Outcome::Room(views::room(view)))
         }
         Call::ScanRooms(wanted) => rooms(shard, principal, wanted).await.map(Outcome::Rooms),
         Call::ScanMembers(wanted) => members(shard, principal, wanted).await.map(Outcome::Members),
@@ -123,6 +127,9 @@ async fn submit(
     action: hansard_domain::Action,
     content: Bytes,
 ) -> Result<Outcome, Status> {
+    if Content::decode(&content).is_err() {
+        return Err(status::from_refusal(Refusal::InvalidContent));
+    }
     let wanted = ProposeRequest { request, actor: principal.person, action, content };
     let outcome = shard.submit(wanted).await.map_err(reply::proposing)?;
     let proposed = proposed(outcome)?;
@@ -130,7 +137,11 @@ async fn submit(
     Ok(Outcome::Proposed(proposed))
 }
 
-async fn report_refusals(shard: &ShardHandle, principal: Principal, report: &wire::ReportRefusals) -> Result<Outcome, Status> {
+async fn report_refusals(
+    shard: &ShardHandle,
+    principal: Principal,
+    report: &wire::ReportRefusals,
+) -> Result<Outcome, Status> {
     let counted = RefusalReport {
         person: principal.person,
         room: None,
@@ -158,7 +169,11 @@ pub(super) fn limit(asked: u32) -> usize {
     }
 }
 
-async fn history(shard: &ShardHandle, principal: Principal, wanted: &wire::ReadHistory) -> Result<wire::HistoryPage, Status> {
+async fn history(
+    shard: &ShardHandle,
+    principal: Principal,
+    wanted: &wire::ReadHistory,
+) -> Result<wire::HistoryPage, Status> {
     let room: RoomId = id_of_bytes("room", &wanted.room)?;
     let request = HistoryRequest {
         after: wanted.after_seq,
@@ -182,11 +197,16 @@ async fn rooms(shard: &ShardHandle, principal: Principal, wanted: &wire::ScanRoo
     let after = optional_id_of_bytes("after", &wanted.after)?;
     let filter = if wanted.public { RoomFilter::Public } else { RoomFilter::Joined };
     let limit = limit(wanted.limit);
-    let listing = read(shard, move |rows| read::list_rooms(rows, principal.person, filter, after, limit).map(Ok)).await?;
+    let listing =
+        read(shard, move |rows| read::list_rooms(rows, principal.person, filter, after, limit).map(Ok)).await?;
     Ok(wire::RoomPage { rooms: listing.items.into_iter().map(views::room).collect(), more: listing.more })
 }
 
-async fn members(shard: &ShardHandle, principal: Principal, wanted: &wire::ScanMembers) -> Result<wire::MemberPage, Status> {
+async fn members(
+    shard: &ShardHandle,
+    principal: Principal,
+    wanted: &wire::ScanMembers,
+) -> Result<wire::MemberPage, Status> {
     let room: RoomId = id_of_bytes("room", &wanted.room)?;
     let after = optional_id_of_bytes("after", &wanted.after)?;
     let limit = limit(wanted.limit);
@@ -194,7 +214,11 @@ async fn members(shard: &ShardHandle, principal: Principal, wanted: &wire::ScanM
     Ok(wire::MemberPage { members: listing.items.into_iter().map(views::member).collect(), more: listing.more })
 }
 
-async fn unread(shard: &ShardHandle, principal: Principal, wanted: &wire::ReadUnread) -> Result<wire::UnreadPage, Status> {
+async fn unread(
+    shard: &ShardHandle,
+    principal: Principal,
+    wanted: &wire::ReadUnread,
+) -> Result<wire::UnreadPage, Status> {
     let rooms: Vec<RoomId> = wanted.rooms.iter().map(|room| id_of_bytes("rooms", room)).collect::<Result<_, _>>()?;
     if rooms.len() > MAX_PAGE {
         return Err(crate::error::invalid(format!("at most {MAX_PAGE} rooms can be asked for at once")));

@@ -8,7 +8,7 @@ use hansard_runtime::net::Role;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{handshake, link};
-use crate::{links::Outbox, state::Node};
+use crate::{error::HandshakeError, links::Outbox, state::Node};
 
 /// How long a router may take for its hello.
 const HELLO: Duration = Duration::from_secs(5);
@@ -24,6 +24,9 @@ impl EdgeService for Edge {
 
     async fn link(&self, request: Request<Streaming<wire::LinkRequest>>) -> Result<Response<Responses>, Status> {
         handshake::role(request.extensions(), Role::Router)?;
+        if self.0.binding.cluster().is_none() {
+            return Err(HandshakeError::Homeless.into());
+        }
         let mut requests = request.into_inner();
         let outbox = Arc::new(Outbox::default());
         let (node, sending) = (self.0.clone(), outbox.clone());

@@ -59,12 +59,8 @@ pub(super) async fn serve(
     tracing::info!(router = link.router, site = hello.site, "a router linked");
     let rooms = Arc::new(StoredRooms(node.host.clone()));
     let pump = tokio::spawn(fanout::pump(node.fanout.clone(), link.feed.clone(), rooms));
-    let mut reader = Reader {
-        node,
-        link: link.clone(),
-        calls: Arc::new(Semaphore::new(CALLS)),
-        shards: HashMap::new(),
-    };
+    let mut reader =
+        Reader { node, link: link.clone(), calls: Arc::new(Semaphore::new(CALLS)), shards: HashMap::new() };
     let closed = outbox.closed();
     tokio::pin!(closed);
     loop {

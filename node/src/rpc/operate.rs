@@ -18,11 +18,12 @@ use tonic::Code;
 use super::{calls::Principal, reply, status_view::name_of};
 use crate::{error::invalid, meta, shard::MetaShard, shard::RefusalReport, state::Node};
 
-/// How long a revoked token is remembered whose expiry nobody told: longer than any token lives, seconds.
-const TOKEN_LIFE_S: i64 = 400 * 24 * 3_600;
-
 /// Does what an operator wants.
-pub(super) async fn operate(node: &Arc<Node>, principal: Principal, wanted: &wire::Operate) -> Result<wire::Done, Status> {
+pub(super) async fn operate(
+    node: &Arc<Node>,
+    principal: Principal,
+    wanted: &wire::Operate,
+) -> Result<wire::Done, Status> {
     if !principal.operator {
         record_refusal(node, principal.person).await;
         return Err(status::from_refusal(Refusal::NotOperator));
@@ -34,14 +35,11 @@ pub(super) async fn operate(node: &Arc<Node>, principal: Principal, wanted: &wir
     }
     let request = id_of_bytes("request_id", &wanted.request_id)?;
     let view = replica.view().borrow().clone();
-    let now_s = node.seams.clock.now_us().div_euclid(1_000_000);
     let action = match wanted.command.as_ref().ok_or_else(|| invalid("the command is empty"))? {
-        Command::RevokeToken(token) => {
-            MetaAction::RevokeToken { token: token.token_id.clone(), expires_s: now_s + TOKEN_LIFE_S }
-        }
-        // Whoever was revoked can log in again with a token of the next second.
+        // No times of this node's: the same request, asked again elsewhere, must be the same command.
+        Command::RevokeToken(token) => MetaAction::RevokeToken { token: token.token_id.clone(), expires_s: 0 },
         Command::RevokePerson(person) => {
-            MetaAction::RevokePerson { person: id_of_bytes("revoke_person", person)?, not_before_s: now_s + 1 }
+            MetaAction::RevokePerson { person: id_of_bytes("revoke_person", person)?, not_before_s: 0 }
         }
         Command::JoinNode(id) => MetaAction::ActivateNode(*id),
         Command::DecommissionNode(id) => MetaAction::DecommissionNode(*id),
@@ -90,14 +88,8 @@ async fn record_refusal(node: &Arc<Node>, person: PersonId) {
     let home = node.view().and_then(|view| view.home_of(person).map(|place| place.shard));
     let Some(shard) = home.and_then(|shard| node.host.get(shard)) else { return };
     let now_us = node.seams.clock.now_us();
-    let report = RefusalReport {
-        person,
-        room: None,
-        reason: Refusal::NotOperator,
-        count: 1,
-        first_us: now_us,
-        last_us: now_us,
-    };
+    let report =
+        RefusalReport { person, room: None, reason: Refusal::NotOperator, count: 1, first_us: now_us, last_us: now_us };
     if let Err(error) = shard.report_refusals(report).await {
         tracing::info!(%error, "the refusal of an operator's command was not recorded here");
     }

@@ -105,8 +105,10 @@ impl PeerService for Peer {
         self.admit(&request)?;
         let request = request.into_inner();
         self.0.binding.admit(&request.cluster)?;
-        let mut command = MetaCommand::decode(&request.command).map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let nothing = |leader: Option<u64>| wire::ProposeMetaResponse { leader: leader.unwrap_or(0), outcome: Bytes::new() };
+        let mut command =
+            MetaCommand::decode(&request.command).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let nothing =
+            |leader: Option<u64>| wire::ProposeMetaResponse { leader: leader.unwrap_or(0), outcome: Bytes::new() };
         let Some(meta) = self.0.host.meta() else { return Ok(Response::new(nothing(None))) };
         command.stamp_us = self.0.seams.clock.now_us();
         match meta.propose(command).await {
@@ -147,7 +149,9 @@ pub(crate) async fn adjust(node: &Arc<Node>, shard: ShardId, change: Change) -> 
     }
     let done = match change {
         Change::Leader(to) => replica.transfer_leader(to).await,
-        Change::Voters(voters) => replica.change_membership(voters.nodes.into_iter().map(NodeInfo::from).collect()).await,
+        Change::Voters(voters) => {
+            replica.change_membership(voters.nodes.into_iter().map(NodeInfo::from).collect()).await
+        }
     };
     match done {
         Ok(()) => Ok(None),

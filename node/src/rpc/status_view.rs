@@ -9,10 +9,7 @@ use hansard_domain::{
 };
 use hansard_proto::{cluster::v1 as wire, convert::bytes};
 
-use crate::{
-    meta::info_of,
-    state::Node,
-};
+use crate::{meta::info_of, state::Node};
 
 /// See the module.
 pub(super) fn status(node: &Arc<Node>, view: &MetaView) -> wire::Status {

@@ -94,7 +94,9 @@ async fn a_link_that_does_not_read_lags_and_catches_up_without_hole_or_double() 
             let call = hansard_proto::cluster::v1::node_call::Call::Propose(call);
             loop {
                 match near.call(shard, epoch, crate::router::principal(ALICE), call.clone()).await {
-                    Err(error) if status::has_reason(&error, reason::OVERLOADED) => tokio::time::sleep(SECOND / 20).await,
+                    Err(error) if status::has_reason(&error, reason::OVERLOADED) => {
+                        tokio::time::sleep(SECOND / 20).await
+                    }
                     answer => return answer,
                 }
             }

@@ -16,7 +16,7 @@ use hansard_proto::{
     rpc::Status,
     status,
 };
-use hansard_runtime::net::{Role, TcpTransport, channel};
+use hansard_runtime::net::{Role, TcpTransport, Tls, channel};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -45,7 +45,11 @@ impl Link {
     }
 
     pub(crate) async fn open_as(address: &str, router: &str) -> Result<Self, Status> {
-        let channel = channel(Arc::new(TcpTransport), address, None, Role::Node).unwrap();
+        Self::open_with(address, router, None).await
+    }
+
+    pub(crate) async fn open_with(address: &str, router: &str, tls: Option<Arc<Tls>>) -> Result<Self, Status> {
+        let channel = channel(Arc::new(TcpTransport), address, tls, Role::Node).unwrap();
         let (requests, outgoing) = mpsc::channel(1_024);
         let hello = LinkHello {
             router: router.into(),

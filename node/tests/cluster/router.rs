@@ -109,7 +109,12 @@ impl Router {
     }
 
     /// Calls the leader of a shard until there is an answer that is neither unknown nor "elsewhere".
-    pub(crate) async fn call(&self, shard: ShardId, principal: Option<wire::Principal>, call: Call) -> Result<Outcome, Status> {
+    pub(crate) async fn call(
+        &self,
+        shard: ShardId,
+        principal: Option<wire::Principal>,
+        call: Call,
+    ) -> Result<Outcome, Status> {
         let until = Instant::now() + PATIENCE;
         loop {
             let placement = self.placement().await;
