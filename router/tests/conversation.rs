@@ -43,6 +43,7 @@ async fn two_people_talk() {
 async fn cursors_resume_without_loss_or_doubles() {
     let stage = Stage::new().await;
     let other = stage.another_router().await;
+    stage.admitted_by(&other).await;
     for carrier in Carrier::ALL {
         let mut alice = stage.client(carrier, "alice").await;
         let room = alice.room("r").await;

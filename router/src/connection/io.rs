@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::future::Future;
 
 use bytes::Bytes;
-use hansard_proto::v1::{ConnectRequest, ConnectResponse};
-use hansard_proto::{json, v1::connect_response::Frame};
+use hansard_proto::v1::connect_response::Frame;
+use hansard_proto::v1::{ConnectRequest, ConnectResponse, Refusal};
+use hansard_proto::{json, status};
 use prost::Message;
 
 use crate::session::{End, FrameFault};
@@ -25,8 +26,7 @@ impl Codec {
         let message = ConnectResponse { frame: Some(frame) };
         match self {
             Self::Proto => message.encode_to_vec().into(),
-            // It fails only on a reply whose body is none of our messages, and those are made here.
-            Self::Json => json::encode(&message).unwrap_or_default().into(),
+            Self::Json => json::encode(&message).unwrap_or_else(|error| unwritable(&error)).into(),
         }
     }
 
@@ -44,6 +44,15 @@ impl Codec {
             }
         }
     }
+}
+
+/// In the place of a frame that JSON cannot hold: details of a kind that only newer nodes know.
+fn unwritable(error: &json::JsonError) -> String {
+    tracing::error!(%error, "a frame could not be written as JSON");
+    let text = "the answer cannot be written as JSON by this router";
+    let status = Some(status::new(tonic::Code::Internal, crate::reason::INTERNAL, text));
+    let refusal = Frame::Refusal(Refusal { status, ..Refusal::default() });
+    json::encode(&ConnectResponse { frame: Some(refusal) }).expect("a refusal of our own has a JSON form")
 }
 
 /// The other side is gone.

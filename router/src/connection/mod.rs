@@ -67,15 +67,16 @@ impl Connection {
     async fn run(&mut self, source: &mut impl FrameSource, sink: &mut impl FrameSink) -> Option<End> {
         let mut effects = Vec::new();
         loop {
-            let progress = self.pump(&mut effects);
+            let full = self.is_full();
+            let progress = !full && self.pump(&mut effects);
             if let Some(end) = self.performer.perform(&mut effects, &mut self.outbound) {
                 return Some(end);
             }
             if self.write(sink).is_err() {
                 return self.client_gone(&mut effects);
             }
-            if progress && self.outbound.is_empty() {
-                // All was handed on at once: there may be more.
+            if (full || progress) && !self.is_full() {
+                // There is room, and there may be more: nobody else will say so.
                 continue;
             }
             let now = Instant::now();
@@ -112,14 +113,16 @@ impl Connection {
         }
     }
 
-    /// Delivers live entries and asks for pages, while the client keeps up. Returns whether there was anything to do.
+    /// Whether so much waits for the client that follows pause.
+    fn is_full(&self) -> bool {
+        self.outbound.bytes() >= OUTBOUND_BYTES || self.outbound.len() >= OUTBOUND_FRAMES
+    }
+
+    /// Delivers live entries and asks for pages. Returns whether there was anything to do.
     fn pump(&mut self, effects: &mut Vec<Effect>) -> bool {
         let before = effects.len();
-        if self.outbound.bytes() < OUTBOUND_BYTES {
-            let budget = OUTBOUND_FRAMES.saturating_sub(self.outbound.len());
-            let rings = self.performer.rings();
-            self.session.pump(budget, &rings, effects);
-        }
+        let rings = self.performer.rings();
+        self.session.pump(OUTBOUND_FRAMES.saturating_sub(self.outbound.len()), &rings, effects);
         effects.len() > before
     }
 
@@ -133,12 +136,9 @@ impl Connection {
             self.push_one(sink);
         }
         if self.outbound.is_empty() && self.pushed {
-            match sink.flush().now_or_never() {
-                Some(flushed) => {
-                    flushed?;
-                    self.flushed();
-                }
-                None => {}
+            if let Some(flushed) = sink.flush().now_or_never() {
+                flushed?;
+                self.flushed();
             }
         }
         let waits = self.pushed || !self.outbound.is_empty();

@@ -60,7 +60,7 @@ impl FrameSink for Sink {
             // A client that is gone needs no farewell.
             let _ = self.0.send(Ok(Codec::Proto.encode(frame))).await;
         }
-        if let Some(status) = end.status.as_ref().filter(|_| !end.invites_back()) {
+        if let Some(status) = end.status.as_ref().filter(|_| !(end.welcomed && end.invites_back())) {
             let _ = self.0.send(Err(to_tonic(status))).await;
         }
     }

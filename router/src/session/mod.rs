@@ -87,6 +87,7 @@ impl Session {
     }
 
     /// Whether it has ended.
+    #[cfg(test)]
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state, State::Over)
     }

@@ -23,18 +23,18 @@ use tonic::Streaming;
 use tonic::transport::Channel;
 
 /// How long anything may take; generous, as machines are slow.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What carries a client's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
+pub(crate) enum Carrier {
     Grpc,
     Json,
     Proto,
 }
 
 impl Carrier {
-    pub const ALL: [Self; 3] = [Self::Grpc, Self::Json, Self::Proto];
+    pub(crate) const ALL: [Self; 3] = [Self::Grpc, Self::Json, Self::Proto];
 }
 
 enum Wire {
@@ -43,21 +43,21 @@ enum Wire {
 }
 
 /// A client.
-pub struct Client {
+pub(crate) struct Client {
     wire: Wire,
     next: u64,
 }
 
 /// What came.
 #[derive(Debug)]
-pub enum Came {
+pub(crate) enum Came {
     Frame(Frame),
     /// The stream ended, over gRPC with this status, over WebSocket with this close reason.
     End(String),
 }
 
 impl Client {
-    pub async fn connect(carrier: Carrier, router: &RouterHandle) -> Self {
+    pub(crate) async fn connect(carrier: Carrier, router: &RouterHandle) -> Self {
         let wire = match carrier {
             Carrier::Grpc => {
                 let channel = Channel::from_shared(format!("http://{}", router.grpc_addr)).unwrap().connect().await.unwrap();
@@ -71,7 +71,7 @@ impl Client {
         Self { wire, next: 0 }
     }
 
-    pub async fn say(&mut self, frame: Ask) {
+    pub(crate) async fn say(&mut self, frame: Ask) {
         let request = ConnectRequest { frame: Some(frame) };
         match &mut self.wire {
             Wire::Grpc(sender, _) => sender.send(request).await.unwrap(),
@@ -83,12 +83,12 @@ impl Client {
     }
 
     /// Sends a raw WebSocket message.
-    pub async fn raw(&mut self, message: Message) {
+    pub(crate) async fn raw(&mut self, message: Message) {
         let Wire::Ws(socket, _) = &mut self.wire else { panic!("gRPC has no raw messages") };
         socket.send(message).await.unwrap();
     }
 
-    pub async fn next(&mut self) -> Came {
+    pub(crate) async fn next(&mut self) -> Came {
         tokio::time::timeout(PATIENCE, self.next_of_wire()).await.expect("nothing came in time")
     }
 
@@ -118,7 +118,7 @@ impl Client {
         Came::Frame(frame.frame.unwrap())
     }
 
-    pub async fn frame(&mut self) -> Frame {
+    pub(crate) async fn frame(&mut self) -> Frame {
         match self.next().await {
             Came::Frame(frame) => frame,
             Came::End(why) => panic!("the session ended: {why}"),
@@ -126,7 +126,7 @@ impl Client {
     }
 
     /// The next frame that `pick` wants; others are passed over.
-    pub async fn wait<T>(&mut self, pick: impl Fn(Frame) -> Option<T>) -> T {
+    pub(crate) async fn wait<T>(&mut self, pick: impl Fn(Frame) -> Option<T>) -> T {
         loop {
             if let Some(found) = pick(self.frame().await) {
                 return found;
@@ -135,7 +135,7 @@ impl Client {
     }
 
     /// The reason by which the session ends, whatever comes before.
-    pub async fn end(&mut self) -> String {
+    pub(crate) async fn end(&mut self) -> String {
         let mut told = None;
         loop {
             match self.next().await {
@@ -149,11 +149,11 @@ impl Client {
         }
     }
 
-    pub async fn hello(&mut self, token: &str) -> Welcome {
+    pub(crate) async fn hello(&mut self, token: &str) -> Welcome {
         self.hello_with(token, vec![]).await
     }
 
-    pub async fn hello_with(&mut self, token: &str, cursors: Vec<Cursor>) -> Welcome {
+    pub(crate) async fn hello_with(&mut self, token: &str, cursors: Vec<Cursor>) -> Welcome {
         self.say(Ask::Hello(Hello { token: token.into(), cursors, agent: "test".into() })).await;
         match self.frame().await {
             Frame::Welcome(welcome) => welcome,
@@ -161,12 +161,12 @@ impl Client {
         }
     }
 
-    pub async fn try_hello(&mut self, token: &str) -> bool {
+    pub(crate) async fn try_hello(&mut self, token: &str) -> bool {
         self.say(Ask::Hello(Hello { token: token.into(), ..Hello::default() })).await;
         matches!(self.next().await, Came::Frame(Frame::Welcome(_)))
     }
 
-    pub async fn call<Q: prost::Message + Name, A: prost::Message + Name + Default>(
+    pub(crate) async fn call<Q: prost::Message + Name, A: prost::Message + Name + Default>(
         &mut self,
         method: &str,
         request: &Q,
@@ -185,14 +185,14 @@ impl Client {
     }
 
     /// Creates a public room; returns its id.
-    pub async fn room(&mut self, name: &str) -> String {
+    pub(crate) async fn room(&mut self, name: &str) -> String {
         let visibility = Visibility::Public.into();
         let request = CreateRoomRequest { request_id: request_id(), name: name.into(), topic: String::new(), visibility };
         let created: CreateRoomResponse = self.call("hansard.v1.RoomService/CreateRoom", &request).await.unwrap();
         created.room.unwrap().id
     }
 
-    pub async fn follow(&mut self, room: &str, after_seq: u64) -> Followed {
+    pub(crate) async fn follow(&mut self, room: &str, after_seq: u64) -> Followed {
         self.say(Ask::Follow(Follow { room: room.into(), after_seq, from_now: false })).await;
         self.wait(|frame| match frame {
             Frame::Followed(followed) => Some(followed),
@@ -202,11 +202,11 @@ impl Client {
         .await
     }
 
-    pub async fn send(&mut self, room: &str, text: &str) {
+    pub(crate) async fn send(&mut self, room: &str, text: &str) {
         self.say(Ask::Send(Send { request_id: request_id(), room: room.into(), text: text.into() })).await;
     }
 
-    pub async fn ack(&mut self) -> Ack {
+    pub(crate) async fn ack(&mut self) -> Ack {
         self.wait(|frame| match frame {
             Frame::Ack(ack) => Some(ack),
             Frame::Refusal(refusal) => panic!("{refusal:?}"),
@@ -215,25 +215,25 @@ impl Client {
         .await
     }
 
-    pub async fn event(&mut self) -> Event {
+    pub(crate) async fn event(&mut self) -> Event {
         self.wait(|frame| if let Frame::Event(event) = frame { Some(event) } else { None }).await
     }
 
-    pub async fn refusal(&mut self) -> String {
+    pub(crate) async fn refusal(&mut self) -> String {
         let refusal = self.wait(|frame| if let Frame::Refusal(refusal) = frame { Some(refusal) } else { None }).await;
         hansard_proto::status::reason_of(&refusal.status.unwrap()).unwrap()
     }
 }
 
 /// A new request id.
-pub fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     let mut id = [0; 16];
     hansard_runtime::Entropy::fill(&hansard_runtime::OsEntropy, &mut id);
     RequestId::from_bytes(id).to_string()
 }
 
 /// A bare WebSocket; the error is the HTTP answer's status and text.
-pub async fn websocket(
+pub(crate) async fn websocket(
     router: &RouterHandle,
     subprotocol: Option<&str>,
 ) -> Result<WebSocketStream<TcpStream>, (u16, String)> {

@@ -2,9 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its part of the support")]
 
-pub mod client;
-pub mod node;
-pub mod world;
+pub(crate) mod client;
+pub(crate) mod node;
+pub(crate) mod world;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,27 +18,27 @@ use hansard_runtime::{OsEntropy, SystemClock};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 
-pub use client::{Carrier, Client};
-pub use node::FakeNode;
-pub use world::person;
+pub(crate) use client::{Carrier, Client};
+pub(crate) use node::FakeNode;
+pub(crate) use world::person;
 
 /// A router and its fake node.
-pub struct Stage {
-    pub node: Arc<FakeNode>,
-    pub node_address: String,
-    pub router: RouterHandle,
+pub(crate) struct Stage {
+    pub(crate) node: Arc<FakeNode>,
+    pub(crate) node_address: String,
+    pub(crate) router: RouterHandle,
     key: EncodingKey,
     jwks: tempfile::TempDir,
 }
 
 impl Stage {
     /// Starts both and waits until people are admitted.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(Rates::default()).await
     }
 
     /// The same with other rates.
-    pub async fn with(rates: Rates) -> Self {
+    pub(crate) async fn with(rates: Rates) -> Self {
         let (node, node_address) = FakeNode::start().await;
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let key = EncodingKey::from_ed_der(pkcs8.as_ref());
@@ -49,22 +49,22 @@ impl Stage {
         std::fs::write(jwks.path().join("jwks.json"), json!({"keys": [jwk]}).to_string()).unwrap();
         let router = start_router(&jwks, &node_address, rates).await;
         let stage = Self { node, node_address, router, key, jwks };
-        stage.ready().await;
+        stage.admitted_by(&stage.router).await;
         stage
     }
 
     /// A second router to the same node.
-    pub async fn another_router(&self) -> RouterHandle {
+    pub(crate) async fn another_router(&self) -> RouterHandle {
         start_router(&self.jwks, &self.node_address, Rates::default()).await
     }
 
     /// A token for a subject.
-    pub fn token(&self, subject: &str) -> String {
+    pub(crate) fn token(&self, subject: &str) -> String {
         self.token_with(subject, subject, 600)
     }
 
     /// A token with an id and a lifetime, seconds.
-    pub fn token_with(&self, subject: &str, id: &str, lives_s: i64) -> String {
+    pub(crate) fn token_with(&self, subject: &str, id: &str, lives_s: i64) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
         let claims = json!({"iss": "https://id", "sub": subject, "aud": "hansard", "iat": now - 5, "exp": now + lives_s, "jti": id});
         let header = Header { kid: Some("k".into()), ..Header::new(Algorithm::EdDSA) };
@@ -72,15 +72,16 @@ impl Stage {
     }
 
     /// A client of a person that has been welcomed.
-    pub async fn client(&self, carrier: Carrier, subject: &str) -> Client {
+    pub(crate) async fn client(&self, carrier: Carrier, subject: &str) -> Client {
         let mut client = Client::connect(carrier, &self.router).await;
         client.hello(&self.token(subject)).await;
         client
     }
 
-    async fn ready(&self) {
+    /// Waits until a router admits people.
+    pub(crate) async fn admitted_by(&self, router: &RouterHandle) {
         for _ in 0..200 {
-            let mut probe = Client::connect(Carrier::Grpc, &self.router).await;
+            let mut probe = Client::connect(Carrier::Grpc, router).await;
             if probe.try_hello(&self.token("probe")).await {
                 return;
             }

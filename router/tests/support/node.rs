@@ -28,21 +28,21 @@ struct LinkTo {
 
 /// The fake node.
 #[derive(Default)]
-pub struct FakeNode {
-    pub world: Mutex<World>,
+pub(crate) struct FakeNode {
+    pub(crate) world: Mutex<World>,
     links: Mutex<HashMap<u64, LinkTo>>,
     next: AtomicU64,
     /// Whether it says that it is fresh.
-    pub silent: AtomicBool,
+    pub(crate) silent: AtomicBool,
     /// How many proposals are answered with NOT_LEADER first.
-    pub not_leader: AtomicU64,
+    pub(crate) not_leader: AtomicU64,
     /// How many proposals are carried out, but their link breaks instead of an answer.
-    pub swallow: AtomicU64,
+    pub(crate) swallow: AtomicU64,
 }
 
 impl FakeNode {
     /// Starts it; returns its address.
-    pub async fn start() -> (Arc<Self>, String) {
+    pub(crate) async fn start() -> (Arc<Self>, String) {
         let node = Arc::new(Self::default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -63,12 +63,12 @@ impl FakeNode {
     }
 
     /// Tells all routers.
-    pub fn tell(&self, directory: Directory) {
+    pub(crate) fn tell(&self, directory: Directory) {
         self.to_all(|_| Some(LinkResponse { directory: Some(directory.clone()), ..LinkResponse::default() }));
     }
 
     /// Breaks all links.
-    pub fn break_links(&self) {
+    pub(crate) fn break_links(&self) {
         self.links.lock().unwrap().clear();
     }
 

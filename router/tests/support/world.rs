@@ -14,28 +14,28 @@ use tonic::Code;
 
 /// A room.
 #[derive(Default)]
-pub struct Room {
-    pub entries: Vec<Entry>,
+pub(crate) struct Room {
+    pub(crate) entries: Vec<Entry>,
     /// For each member, the first seq that the person sees.
-    pub members: BTreeMap<PersonId, u64>,
+    pub(crate) members: BTreeMap<PersonId, u64>,
     /// Those who are out, and the last seq that they see.
-    pub out: BTreeMap<PersonId, u64>,
-    pub public: bool,
+    pub(crate) out: BTreeMap<PersonId, u64>,
+    pub(crate) public: bool,
 }
 
 /// Everything that the fake node knows.
 #[derive(Default)]
-pub struct World {
-    pub rooms: HashMap<RoomId, Room>,
-    pub people: BTreeMap<PersonId, (String, String)>,
-    pub done: HashMap<(PersonId, Bytes, Bytes), Proposed>,
+pub(crate) struct World {
+    pub(crate) rooms: HashMap<RoomId, Room>,
+    pub(crate) people: BTreeMap<PersonId, (String, String)>,
+    pub(crate) done: HashMap<(PersonId, Bytes, Bytes), Proposed>,
     /// Refusals that routers reported: reason and count.
-    pub reported: Vec<(String, u64)>,
-    pub clock_us: i64,
+    pub(crate) reported: Vec<(String, u64)>,
+    pub(crate) clock_us: i64,
 }
 
 /// The id that the fake node gives to a subject.
-pub fn person(subject: &str) -> PersonId {
+pub(crate) fn person(subject: &str) -> PersonId {
     let mut id = [0x50; 16];
     let text = subject.as_bytes();
     id[..text.len()].copy_from_slice(text);
@@ -44,7 +44,7 @@ pub fn person(subject: &str) -> PersonId {
 
 impl World {
     /// Answers a call; a new entry comes with its room.
-    pub fn answer(&mut self, call: &NodeCall) -> (Outcome, Option<(RoomId, Entry)>) {
+    pub(crate) fn answer(&mut self, call: &NodeCall) -> (Outcome, Option<(RoomId, Entry)>) {
         let who = call.principal.as_ref().and_then(|who| PersonId::from_slice(&who.person).ok()).unwrap_or_default();
         match call.call.as_ref().unwrap() {
             Call::Propose(propose) => self.propose(who, propose),
@@ -199,6 +199,6 @@ fn unknown() -> rpc::Status {
 
 /// The kind of an entry, for those who look inside.
 #[allow(dead_code, reason = "each test file uses its part of the support")]
-pub fn kind(entry: &Entry) -> Option<Kind> {
+pub(crate) fn kind(entry: &Entry) -> Option<Kind> {
     u16::try_from(entry.kind).ok().and_then(Kind::from_number)
 }
