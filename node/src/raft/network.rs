@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, BoxStream};
 use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
 use hansard_domain::ShardId;
 use hansard_proto::cluster::v1::consensus_request::Call;
@@ -46,7 +46,12 @@ impl RaftNetworkFactory<Types> for Network {
     type Network = Client;
 
     async fn new_client(&mut self, target: u64, member: &Member) -> Client {
-        Client { shard: self.shard, peer: self.peers.peer(&member.node(target)), window: self.window, within: self.within }
+        Client {
+            shard: self.shard,
+            peer: self.peers.peer(&member.node(target)),
+            window: self.window,
+            within: self.within,
+        }
     }
 }
 
@@ -184,8 +189,7 @@ impl RaftNetworkV2<Types> for Client {
         S: Stream<Item = AppendEntriesRequest<Types>> + Send + Unpin + 'static,
     {
         let client: &'s Client = self;
-        let pipeline =
-            Pipeline { client, requests: input, drained: false, failed: false, in_flight: VecDeque::new() };
+        let pipeline = Pipeline { client, requests: input, drained: false, failed: false, in_flight: VecDeque::new() };
         let answers = stream::unfold(pipeline, |mut pipeline| async move {
             let answer = pipeline.next().await?;
             Some((answer, pipeline))
@@ -193,7 +197,11 @@ impl RaftNetworkV2<Types> for Client {
         Box::pin(async move { Ok(answers.boxed()) })
     }
 
-    async fn vote(&mut self, request: VoteRequest<Types>, option: RPCOption) -> Result<VoteResponse<Types>, RPCError<Types>> {
+    async fn vote(
+        &mut self,
+        request: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
         let call = Call::Vote(wire::from_vote_request(&request));
         match self.peer.call(self.shard, call, self.patience(&option)).await.map_err(rpc_error)? {
             Answer::Vote(answer) => wire::to_vote_response(answer).map_err(|e| network_error(&e)),

@@ -98,7 +98,8 @@ impl Peers {
 
     /// Whether a consensus stream to the node stands.
     pub fn reachable(&self, node: u64) -> bool {
-        node == self.local.id || self.peers.lock().expect("no holder panics").get(&node).is_some_and(|p| p.link().is_some())
+        node == self.local.id
+            || self.peers.lock().expect("no holder panics").get(&node).is_some_and(|p| p.link().is_some())
     }
 
     /// A channel to a node for the other calls of its services; it connects when it is used.

@@ -192,7 +192,9 @@ fn unavailable(id: u64, error: &dyn std::error::Error) -> wire::ConsensusRespons
 async fn serve(group: &Group, call: Call) -> Answer {
     let answer = match call {
         Call::Vote(request) => match convert::to_vote_request(request) {
-            Ok(request) => group.vote(request).await.map(|r| Answer::Vote(convert::from_vote_response(&r))).map_err(text),
+            Ok(request) => {
+                group.vote(request).await.map(|r| Answer::Vote(convert::from_vote_response(&r))).map_err(text)
+            }
             Err(error) => Err(text(error)),
         },
         Call::PreVote(request) => match convert::to_vote_request(request) {

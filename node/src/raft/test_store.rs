@@ -38,7 +38,8 @@ impl TestStore {
     pub(crate) fn open(&self) -> Store {
         let fresh = FreshIdentity { store: [self.node as u8; 16], node: self.node };
         // Segments small enough to rotate in a test, large enough for a full entry.
-        let options = Options { segment_bytes: 4 << 20, tail_cache_bytes: 1 << 20, ..Options::small(self.dir.path(), fresh) };
+        let options =
+            Options { segment_bytes: 4 << 20, tail_cache_bytes: 1 << 20, ..Options::small(self.dir.path(), fresh) };
         if self.kind == Kind::Real {
             return Store::open_real(options, RocksOptions::default()).expect("the store opens");
         }
@@ -66,7 +67,9 @@ impl TestStore {
         for _ in 0..500 {
             let fresh = FreshIdentity { store: [0; 16], node: 0 };
             match Store::open_real(Options::small(self.dir.path(), fresh), RocksOptions::default()) {
-                Err(hansard_storage::OpenError::Locked(_)) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                Err(hansard_storage::OpenError::Locked(_)) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await
+                }
                 _ => return,
             }
         }

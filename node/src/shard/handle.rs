@@ -131,8 +131,7 @@ impl ShardHandle {
         let (person, room) = (request.actor, request.action.room());
         let verdict = self.refusals.lock().expect("no holder panics").note(person, room, refusal, now_us);
         if verdict == Verdict::Record {
-            let report =
-                RefusalReport { person, room, reason: refusal, count: 1, first_us: now_us, last_us: now_us };
+            let report = RefusalReport { person, room, reason: refusal, count: 1, first_us: now_us, last_us: now_us };
             self.report_refusals(report).await?;
         }
         Ok(Outcome::Refused(refusal))
@@ -170,4 +169,3 @@ fn unstamped(request: &ProposeRequest) -> Command {
         action: request.action,
     }
 }
-

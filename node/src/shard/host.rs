@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use hansard_domain::meta::MetaView;
 use hansard_domain::ShardId;
+use hansard_domain::meta::MetaView;
 use hansard_runtime::{Clock, Entropy};
 use hansard_storage::{ShardStore, Store};
 use tokio::sync::watch;

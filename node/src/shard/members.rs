@@ -8,8 +8,8 @@ use openraft::errors::{ChangeMembershipError, ClientWriteError, InitializeError,
 
 use super::error::MembershipError;
 use super::replica::Replica;
-use crate::raft::{Member, NodeInfo};
 use crate::raft::types::Types;
+use crate::raft::{Member, NodeInfo};
 
 type WriteError = RaftError<Types, ClientWriteError<Types>>;
 
@@ -60,7 +60,11 @@ impl Replica {
         added.map_err(late)?.map(drop).map_err(membership_error)
     }
 
-    pub(super) async fn change(&self, what: &'static str, change: ChangeMembers<u64, Member>) -> Result<(), MembershipError> {
+    pub(super) async fn change(
+        &self,
+        what: &'static str,
+        change: ChangeMembers<u64, Member>,
+    ) -> Result<(), MembershipError> {
         let within = self.inner.tuning.propose_timeout;
         let changed = tokio::time::timeout(within, self.inner.group.change_membership(change, false)).await;
         changed.map_err(|_| MembershipError::Late { what, after: within })?.map(drop).map_err(membership_error)

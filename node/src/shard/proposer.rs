@@ -209,7 +209,9 @@ async fn finish<T: Item>(
 
 fn propose_error(error: &ClientWriteError<Types>) -> ProposeError {
     match error {
-        ClientWriteError::ForwardToLeader(ForwardToLeader { leader_id, .. }) => ProposeError::NotLeader { leader: *leader_id },
+        ClientWriteError::ForwardToLeader(ForwardToLeader { leader_id, .. }) => {
+            ProposeError::NotLeader { leader: *leader_id }
+        }
         ClientWriteError::LogEntryDiscarded(_) => ProposeError::Unknown { reason: "the leader changed" },
         ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_) => {
             ProposeError::Unknown { reason: "the group refused an entry" }

@@ -51,12 +51,17 @@ pub struct ReplicaStatus {
 }
 
 impl Replica {
-    pub(super) fn start(id: ShardId, group: Group, store: ShardStore, progress: Arc<Progress>, tuning: Tuning) -> Replica {
+    pub(super) fn start(
+        id: ShardId,
+        group: Group,
+        store: ShardStore,
+        progress: Arc<Progress>,
+        tuning: Tuning,
+    ) -> Replica {
         let (told, leadership) = watch::channel(Leadership::default());
         let (reads, queue) = mpsc::channel(reads::QUEUED);
         let span = tracing::info_span!("shard", %id);
-        let keep =
-            leadership::keep(group.clone(), progress.clone(), tuning.heartbeat, tuning.election_max, told);
+        let keep = leadership::keep(group.clone(), progress.clone(), tuning.heartbeat, tuning.election_max, told);
         tokio::spawn(tracing::Instrument::instrument(keep, span));
         tokio::spawn(reads::confirm(group.clone(), progress.clone(), queue));
         Replica { inner: Arc::new(Inner { id, group, store, progress, tuning, leadership, reads }) }
@@ -149,7 +154,11 @@ impl Replica {
     ///
     /// # Errors
     /// `Err` after `within`, or when the shard stops.
-    pub async fn wait_leadership(&self, within: Duration, wanted: impl FnMut(&Leadership) -> bool) -> Result<Leadership, ReadError> {
+    pub async fn wait_leadership(
+        &self,
+        within: Duration,
+        wanted: impl FnMut(&Leadership) -> bool,
+    ) -> Result<Leadership, ReadError> {
         let mut leadership = self.leadership();
         match tokio::time::timeout(within, leadership.wait_for(wanted)).await {
             Ok(Ok(seen)) => Ok(*seen),

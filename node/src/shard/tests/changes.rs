@@ -1,5 +1,5 @@
-use super::cluster::{Cluster, SHARD, create, say, seq, tuning};
 use super::cluster::{ANN, ROOM};
+use super::cluster::{Cluster, SHARD, create, say, seq, tuning};
 use crate::raft::Tuning;
 use crate::raft::test_store::Kind;
 

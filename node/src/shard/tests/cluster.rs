@@ -16,8 +16,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::net::MemNet;
 use crate::raft::handshake::Handshake;
-use crate::raft::test_store::{Kind, TestStore};
 use crate::raft::service::{self, Groups, Stores};
+use crate::raft::test_store::{Kind, TestStore};
 use crate::raft::types::Group;
 use crate::raft::{Dial, MAX_MESSAGE_BYTES, NoSink, NodeInfo, Peers, Tuning};
 use crate::shard::{HostSeams, Leadership, ProposeError, ProposeRequest, ReplicaStatus, ShardHandle, ShardHost};
@@ -113,7 +113,8 @@ impl Cluster {
         let listener = transport.listen(&node.info.address).await.expect("listens");
         let door = Arc::new(Door(Arc::downgrade(&host)));
         let server = PeerServiceServer::new(Serves(door)).max_decoding_message_size(MAX_MESSAGE_BYTES);
-        let serving = tonic::transport::Server::builder().add_service(server).serve_with_incoming(incoming(listener, None));
+        let serving =
+            tonic::transport::Server::builder().add_service(server).serve_with_incoming(incoming(listener, None));
         node.server = Some(tokio::spawn(async move { drop(serving.await) }));
         host.start_stored().await.expect("stored shards start");
         node.host = Some(host);
@@ -170,7 +171,9 @@ impl Cluster {
             let leader = self.leader().await;
             match self.nodes[leader].shard().submit(request.clone()).await {
                 Ok(outcome) => return outcome,
-                Err(ProposeError::NotLeader { .. } | ProposeError::Overloaded { .. } | ProposeError::Unknown { .. }) => {
+                Err(
+                    ProposeError::NotLeader { .. } | ProposeError::Overloaded { .. } | ProposeError::Unknown { .. },
+                ) => {
                     assert!(tokio::time::Instant::now() < until, "no outcome in time");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -183,9 +186,12 @@ impl Cluster {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
             let up = self.nodes.iter().filter(|node| node.is_up());
-            let all: Vec<ReplicaStatus> = up.filter_map(|node| node.host().get(SHARD)).map(|shard| shard.status()).collect();
+            let all: Vec<ReplicaStatus> =
+                up.filter_map(|node| node.host().get(SHARD)).map(|shard| shard.status()).collect();
             let (first, rest) = all.split_first().expect("somebody hosts the shard");
-            if rest.iter().all(|other| other.applied_index == first.applied_index && other.last_index == first.last_index)
+            if rest
+                .iter()
+                .all(|other| other.applied_index == first.applied_index && other.last_index == first.last_index)
                 && first.applied_index == first.last_index
             {
                 for other in rest {
@@ -245,7 +251,10 @@ type Answers = Pin<Box<dyn Stream<Item = Result<wire::ConsensusResponse, Status>
 impl PeerService for Serves {
     type ConsensusStream = Answers;
 
-    async fn consensus(&self, request: Request<Streaming<wire::ConsensusRequest>>) -> Result<Response<Answers>, Status> {
+    async fn consensus(
+        &self,
+        request: Request<Streaming<wire::ConsensusRequest>>,
+    ) -> Result<Response<Answers>, Status> {
         Ok(Response::new(Box::pin(service::consensus(self.0.clone(), request.into_inner()))))
     }
 
@@ -260,7 +269,10 @@ impl PeerService for Serves {
         Err(Status::unavailable("tests do not greet"))
     }
 
-    async fn host_shard(&self, _: Request<wire::HostShardRequest>) -> Result<Response<wire::HostShardResponse>, Status> {
+    async fn host_shard(
+        &self,
+        _: Request<wire::HostShardRequest>,
+    ) -> Result<Response<wire::HostShardResponse>, Status> {
         Err(Status::unavailable("tests host by hand"))
     }
 

@@ -32,7 +32,9 @@ async fn the_same_id_gives_the_same_answer_after_a_leader_change() {
     cluster.nodes[old].shard().transfer_leader(cluster.nodes[next].info.id).await.expect("handed over");
     let new = cluster.leader_but(old).await;
     let again = cluster.nodes[new].shard().submit(say(7, "once")).await.expect("an outcome");
-    let (Outcome::Committed { seq, time_us, .. }, Outcome::Committed { .. }) = (first, again) else { panic!("committed") };
+    let (Outcome::Committed { seq, time_us, .. }, Outcome::Committed { .. }) = (first, again) else {
+        panic!("committed")
+    };
     assert_eq!(again, Outcome::Committed { seq, time_us, repeated: true });
     let mut other = say(7, "once");
     other.content = text("twice");
