@@ -42,7 +42,12 @@ pub(crate) fn room_text(bytes: &Bytes) -> String {
 pub(crate) fn event(room: RoomId, entry: &edge::Entry) -> v1::Event {
     hansard_proto::convert::event_from_wire(room, entry).unwrap_or_else(|error| {
         tracing::error!(%error, seq = entry.seq, "a node sent an entry that cannot be read");
-        v1::Event { room: room.to_string(), seq: entry.seq, time: Some(timestamp(entry.time_us)), ..v1::Event::default() }
+        v1::Event {
+            room: room.to_string(),
+            seq: entry.seq,
+            time: Some(timestamp(entry.time_us)),
+            ..v1::Event::default()
+        }
     })
 }
 

@@ -31,7 +31,8 @@ pub(crate) async fn drain(edge: &Edge, time: Duration) {
         }
         for inbox in some {
             let after = Duration::from_millis(edge.entropy.below(JITTER_MS));
-            let status = status::retryable(Code::Unavailable, reason::DRAINING, "this router stops; go to another", after);
+            let status =
+                status::retryable(Code::Unavailable, reason::DRAINING, "this router stops; go to another", after);
             inbox.order(Order { status, after: Some(after) });
         }
     }

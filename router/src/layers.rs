@@ -20,12 +20,14 @@ use crate::principal::Principal;
 use crate::{grpc, reason, refuse};
 
 /// The stack, outermost first.
-pub(crate) fn stack<S, B>(edge: Arc<Edge>, calls: S) -> impl Service<
-    Request<B>,
-    Response = Response<Body>,
-    Error = Infallible,
-    Future: Send + 'static,
-> + Clone + Send + Sync + 'static
+pub(crate) fn stack<S, B>(
+    edge: Arc<Edge>,
+    calls: S,
+) -> impl Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
++ Clone
++ Send
++ Sync
++ 'static
 where
     S: Service<Request<B>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,

@@ -28,10 +28,6 @@ pub(crate) struct Principal {
 impl Principal {
     /// As nodes are told.
     pub(crate) fn to_wire(&self) -> edge::Principal {
-        edge::Principal {
-            person: bytes(self.person),
-            epoch: self.epoch,
-            operator: self.operator,
-        }
+        edge::Principal { person: bytes(self.person), epoch: self.epoch, operator: self.operator }
     }
 }

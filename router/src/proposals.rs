@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use hansard_domain::{Action, Content};
 
+use crate::fields;
 use crate::proposal::Proposal;
 use crate::refuse::Fault;
-use crate::fields;
 
 /// Says something.
 pub(crate) fn send(request: &str, room: &str, text: &str) -> Result<Proposal, Fault> {

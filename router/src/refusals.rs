@@ -49,8 +49,12 @@ impl Refusals {
             self.metrics.refusals_dropped.inc();
             return;
         }
-        let counted =
-            waiting.entry(key).or_insert_with(|| Counted { who: who.clone(), count: 0, first_us: now_us, last_us: now_us });
+        let counted = waiting.entry(key).or_insert_with(|| Counted {
+            who: who.clone(),
+            count: 0,
+            first_us: now_us,
+            last_us: now_us,
+        });
         counted.count += 1;
         counted.last_us = now_us;
     }
@@ -72,7 +76,9 @@ impl Refusals {
             match upstream.call(Some(who), Target::Home(person), call).await {
                 Ok(_) => {}
                 // Unknown outcomes are not counted twice: better once too few in the sum than a refusal made up.
-                Err(failed) if status::has_reason(&failed, crate::reason::NO_LEADER) => self.put_back(person, reason, counted),
+                Err(failed) if status::has_reason(&failed, crate::reason::NO_LEADER) => {
+                    self.put_back(person, reason, counted)
+                }
                 Err(failed) => tracing::debug!(code = failed.code, "refusals could not be reported"),
             }
         }

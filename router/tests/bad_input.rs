@@ -114,7 +114,8 @@ async fn refusals_are_typed_and_reported() {
         client.say(Ask::Follow(Follow { room: unknown.clone(), ..Follow::default() })).await;
         assert_eq!(client.refusal().await, "ROOM_UNKNOWN");
         let operate = JoinNodeRequest { request_id: request_id(), node: 1 };
-        let refused = client.call::<_, JoinNodeResponse>("hansard.v1.ClusterService/JoinNode", &operate).await.unwrap_err();
+        let refused =
+            client.call::<_, JoinNodeResponse>("hansard.v1.ClusterService/JoinNode", &operate).await.unwrap_err();
         assert!(status::has_reason(&refused, "NOT_OPERATOR"), "{refused:?}");
         let refused = client.call::<_, JoinNodeResponse>("hansard.v1.Nothing/Here", &operate).await.unwrap_err();
         assert!(status::has_reason(&refused, "METHOD_UNKNOWN"));
@@ -126,7 +127,8 @@ async fn refusals_are_typed_and_reported() {
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         let reported = stage.node.world.lock().unwrap().reported.clone();
-        let of = |reason: &str| reported.iter().filter(|(found, _)| found == reason).map(|(_, count)| count).sum::<u64>();
+        let of =
+            |reason: &str| reported.iter().filter(|(found, _)| found == reason).map(|(_, count)| count).sum::<u64>();
         if of("TEXT_TOO_LONG") == 3 && of("BAD_ID") == 3 && of("NOT_OPERATOR") == 3 {
             assert_eq!(of("ROOM_UNKNOWN"), 0, "the node's own refusals are the node's to record");
             break;
@@ -194,7 +196,8 @@ async fn a_drain_sends_sessions_elsewhere() {
     }
     let shutdown = tokio::spawn(stage.router.shutdown());
     for client in &mut clients {
-        let reconnect = client.wait(|frame| if let Frame::Reconnect(reconnect) = frame { Some(reconnect) } else { None });
+        let reconnect =
+            client.wait(|frame| if let Frame::Reconnect(reconnect) = frame { Some(reconnect) } else { None });
         assert!(status::has_reason(&reconnect.await.status.unwrap(), "DRAINING"));
     }
     drop(clients);

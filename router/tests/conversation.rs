@@ -79,13 +79,15 @@ async fn a_removed_person_gets_nothing_after_the_removal() {
         let mut bob = stage.client(carrier, "bob").await;
         let room = alice.room("r").await;
         let bob_id = person("bob").to_string();
-        let invite = InviteMemberRequest { request_id: request_id(), room: room.clone(), person: bob_id.clone(), role: 0 };
+        let invite =
+            InviteMemberRequest { request_id: request_id(), room: room.clone(), person: bob_id.clone(), role: 0 };
         let _: InviteMemberResponse = alice.call("hansard.v1.RoomService/InviteMember", &invite).await.unwrap();
         bob.follow(&room, 0).await;
         let gap = bob.wait(|frame| if let Frame::Gap(gap) = frame { Some(gap) } else { None }).await;
         assert_eq!((gap.from_seq, gap.to_seq, gap.reason()), (1, 1, GapReason::BeforeMembership));
         assert_eq!(bob.event().await.kind, "invited");
-        let remove = RemoveMemberRequest { request_id: request_id(), room: room.clone(), person: bob_id, reason: "x".into() };
+        let remove =
+            RemoveMemberRequest { request_id: request_id(), room: room.clone(), person: bob_id, reason: "x".into() };
         let _: RemoveMemberResponse = alice.call("hansard.v1.RoomService/RemoveMember", &remove).await.unwrap();
         alice.send(&room, "secret").await;
         alice.ack().await;
@@ -166,7 +168,8 @@ async fn unary_calls_work_over_plain_grpc() {
     let stage = Stage::new().await;
     let channel = tonic::transport::Channel::from_shared(format!("http://{}", stage.router.grpc_addr)).unwrap();
     let mut rooms = RoomServiceClient::new(channel.connect().await.unwrap());
-    let ask = |name: &str| CreateRoomRequest { request_id: request_id(), name: name.into(), ..CreateRoomRequest::default() };
+    let ask =
+        |name: &str| CreateRoomRequest { request_id: request_id(), name: name.into(), ..CreateRoomRequest::default() };
     let refused = rooms.create_room(ask("x")).await.unwrap_err();
     assert_eq!(status::reason_of(&refused.into()).as_deref(), Some("TOKEN_MISSING"));
     let bearer = format!("Bearer {}", stage.token("alice"));
@@ -184,7 +187,8 @@ async fn unary_calls_work_over_plain_grpc() {
     }
     let (mut names, mut page_token) = (Vec::new(), String::new());
     loop {
-        let mut request = tonic::Request::new(ListRoomsRequest { page_size: 2, page_token, ..ListRoomsRequest::default() });
+        let mut request =
+            tonic::Request::new(ListRoomsRequest { page_size: 2, page_token, ..ListRoomsRequest::default() });
         request.metadata_mut().insert("authorization", bearer.parse().unwrap());
         let page = rooms.list_rooms(request).await.unwrap().into_inner();
         names.extend(page.rooms.into_iter().map(|room| room.name));

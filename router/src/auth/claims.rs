@@ -44,7 +44,9 @@ impl TokenError {
     /// The reason that clients are told.
     pub(crate) const fn reason(self) -> &'static str {
         match self {
-            Self::Malformed | Self::UnknownKey | Self::Forged | Self::Incomplete | Self::TooEarly => reason::TOKEN_INVALID,
+            Self::Malformed | Self::UnknownKey | Self::Forged | Self::Incomplete | Self::TooEarly => {
+                reason::TOKEN_INVALID
+            }
             Self::WrongIssuer => reason::TOKEN_WRONG_ISSUER,
             Self::WrongAudience => reason::TOKEN_WRONG_AUDIENCE,
             Self::Expired => reason::TOKEN_EXPIRED,

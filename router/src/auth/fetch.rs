@@ -127,12 +127,9 @@ impl Fetch {
 fn connector(roots: &Path) -> Result<TlsConnector, FetchError> {
     let failed = |why: String| FetchError::Roots { path: roots.to_owned(), why };
     let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(roots).map_err(|error| failed(error.to_string()))? {
-        // Bundles hold some that this TLS library refuses; the others still count.
-        if let Ok(certificate) = certificate {
-            let _ = store.add(certificate);
-        }
-    }
+    let found = CertificateDer::pem_file_iter(roots).map_err(|error| failed(error.to_string()))?;
+    // Bundles hold some that cannot be read, or that this TLS library refuses; the others still count.
+    store.add_parsable_certificates(found.flatten());
     if store.is_empty() {
         return Err(failed("there is none in it".to_owned()));
     }

@@ -145,8 +145,8 @@ impl Keys {
 }
 
 fn parse(origin: &str, bytes: &[u8]) -> Result<Set, KeysError> {
-    let set: JwkSet = serde_json::from_slice(bytes)
-        .map_err(|source| KeysError::Format { origin: origin.to_owned(), source })?;
+    let set: JwkSet =
+        serde_json::from_slice(bytes).map_err(|source| KeysError::Format { origin: origin.to_owned(), source })?;
     let set: Set = set.keys.iter().filter_map(usable).collect();
     if set.is_empty() {
         return Err(KeysError::Empty(origin.to_owned()));

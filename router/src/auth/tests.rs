@@ -132,7 +132,9 @@ async fn forgeries_are_seen() {
     let raised = BASE64URL_NOPAD.encode(with(json!({"sub": "root"})).to_string().as_bytes());
     assert_eq!(auth.verify(&format!("{}.{raised}.{}", parts[0], parts[2])).await.err(), Some(TokenError::Forged));
     let none = BASE64URL_NOPAD.encode(br#"{"alg":"none","typ":"JWT","kid":"ed"}"#);
-    for token in [format!("{none}.{}.", parts[1]), format!("{none}.{}.{}", parts[1], parts[2]), "x".into(), String::new()] {
+    for token in
+        [format!("{none}.{}.", parts[1]), format!("{none}.{}.{}", parts[1], parts[2]), "x".into(), String::new()]
+    {
         assert_eq!(auth.verify(&token).await.err(), Some(TokenError::Malformed), "{token}");
     }
     let hmac = EncodingKey::from_secret(b"public key as a secret");

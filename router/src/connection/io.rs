@@ -37,7 +37,9 @@ impl Codec {
     pub(crate) fn decode(self, bytes: &[u8]) -> Result<ConnectRequest, FrameFault> {
         let malformed = |error: String| FrameFault::Malformed(error);
         match self {
-            Self::Proto => ConnectRequest::decode(bytes).map_err(|error| malformed(format!("no protobuf frame: {error}"))),
+            Self::Proto => {
+                ConnectRequest::decode(bytes).map_err(|error| malformed(format!("no protobuf frame: {error}")))
+            }
             Self::Json => {
                 let text = std::str::from_utf8(bytes).map_err(|error| malformed(format!("not UTF-8: {error}")))?;
                 json::decode(text).map_err(|error| malformed(error.to_string()))

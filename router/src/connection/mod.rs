@@ -135,11 +135,12 @@ impl Connection {
             }
             self.push_one(sink);
         }
-        if self.outbound.is_empty() && self.pushed {
-            if let Some(flushed) = sink.flush().now_or_never() {
-                flushed?;
-                self.flushed();
-            }
+        if self.outbound.is_empty()
+            && self.pushed
+            && let Some(flushed) = sink.flush().now_or_never()
+        {
+            flushed?;
+            self.flushed();
         }
         let waits = self.pushed || !self.outbound.is_empty();
         self.stalled = self.stalled.or(Some(Instant::now())).filter(|_| waits);

@@ -13,6 +13,7 @@ use hansard_proto::convert::bytes;
 use hansard_proto::rpc::Status;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::{Codec, Inbox, Outbound, Soft};
 use crate::directory::Target;
@@ -137,24 +138,27 @@ impl Performer {
         let edge = self.edge.clone();
         let tag = Tag { request: proposal.request, room: proposal.room };
         let mark = matches!(proposal.action, hansard_domain::Action::MarkRead { .. });
-        self.work.push(Box::pin(async move {
-            Done::Committed { tag, mark, answer: edge.upstream.propose(&who, proposal).await }
-        }));
+        let work = async move { Done::Committed { tag, mark, answer: edge.upstream.propose(&who, proposal).await } };
+        self.work.push(Box::pin(work.instrument(tracing::info_span!("propose"))));
     }
 
     fn call(&self, call: hansard_proto::v1::Call) {
         let Some(who) = self.principal.clone() else { return };
         let (edge, session) = (self.edge.clone(), self.inbox.session);
-        self.work.push(Box::pin(async move {
+        // Only methods that exist are shown: the others are the caller's text.
+        let span = tracing::info_span!("call", method = unary::method(&call.method).unwrap_or("unknown"));
+        let work = async move {
             let answer = unary::call_any(&edge, &who, session, &call.method, call.body).await;
             Done::Reply(call.id, answer)
-        }));
+        };
+        self.work.push(Box::pin(work.instrument(span)));
     }
 
     fn page(&self, request: PageRequest) {
         let Some(who) = self.principal.clone() else { return };
         let edge = self.edge.clone();
-        self.work.push(Box::pin(async move { Done::Page(request, page(&edge, &who, request).await) }));
+        let work = async move { Done::Page(request, page(&edge, &who, request).await) };
+        self.work.push(Box::pin(work.instrument(tracing::debug_span!("replay"))));
     }
 
     fn see(&self, room: RoomId, page: &Page) {

@@ -74,9 +74,10 @@ impl Sessions {
     pub(crate) fn enter(&self, principal: Principal, inbox: Arc<Inbox>) -> Result<(), Status> {
         let mut state = self.lock();
         let of_person = state.by_person.get(&principal.person).map_or(0, HashSet::len);
-        for (found, limit, whose) in
-            [(state.here.len(), self.rates.sessions, "this router"), (of_person, self.rates.person_sessions, "a person here")]
-        {
+        for (found, limit, whose) in [
+            (state.here.len(), self.rates.sessions, "this router"),
+            (of_person, self.rates.person_sessions, "a person here"),
+        ] {
             if found >= limit {
                 let text = format!("{whose} has at most {limit} sessions; try another router");
                 let metadata = [("limit", limit.to_string())];

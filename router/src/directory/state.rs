@@ -190,9 +190,10 @@ impl State {
     }
 
     fn place(&mut self, placement: edge::Placement) {
-        let moved = placement.moved.iter().filter_map(|moved| {
-            Some((RoomId::from_slice(&moved.room).ok()?, usize::try_from(moved.shard).ok()?))
-        });
+        let moved = placement
+            .moved
+            .iter()
+            .filter_map(|moved| Some((RoomId::from_slice(&moved.room).ok()?, usize::try_from(moved.shard).ok()?)));
         self.moved = moved.collect();
         self.placement = Some(placement);
     }

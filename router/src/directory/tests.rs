@@ -12,7 +12,8 @@ fn shard(number: u8) -> ShardId {
 }
 
 fn placement() -> edge::Placement {
-    let place = |number| edge::ShardPlace { shard: bytes(shard(number)), epoch: u64::from(number) * 10, voters: vec![] };
+    let place =
+        |number| edge::ShardPlace { shard: bytes(shard(number)), epoch: u64::from(number) * 10, voters: vec![] };
     edge::Placement {
         nodes: vec![],
         shards: vec![place(1), place(2)],
@@ -69,7 +70,8 @@ fn revocations_grow_and_expire() {
     let (mut state, now) = (State::default(), Instant::now());
     let person = PersonId::from_bytes([9; 16]);
     let token = |id: &str| edge::Revocation { token_id: id.into(), ..edge::Revocation::default() };
-    let by_person = edge::Revocation { person: bytes(person), not_before_s: 100, epoch: 2, ..edge::Revocation::default() };
+    let by_person =
+        edge::Revocation { person: bytes(person), not_before_s: 100, epoch: 2, ..edge::Revocation::default() };
     let mut first = message(1, Some(placement()), vec![]);
     first.revoked = vec![token("a"), by_person.clone()];
     let changes = state.merge(first.clone(), true, now);

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hansard_domain::{PersonId, RoomId};
 use tokio::time::Instant;
 
-use super::ring::{Pushed, Read, Ring};
 use super::SharedEvent;
+use super::ring::{Pushed, Read, Ring};
 use crate::connection::{Inbox, Soft};
 use crate::limits::{PRESENCE_FOLLOWERS, SUBSCRIBE_TIMEOUT, TYPING_INTERVAL};
 use crate::upstream::ConnId;

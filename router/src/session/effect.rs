@@ -109,6 +109,7 @@ pub(crate) struct Page {
 }
 
 /// One item of a page.
+#[allow(clippy::large_enum_variant, reason = "gaps are rare: boxing would cost every event")]
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Item {
     /// An entry.

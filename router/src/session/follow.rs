@@ -77,7 +77,8 @@ impl Follows {
         }
         self.forget(room, out);
         self.generation += 1;
-        let follow = Follow { generation: self.generation, cursor: after, from_now, standing: false, step: Step::Replay };
+        let follow =
+            Follow { generation: self.generation, cursor: after, from_now, standing: false, step: Step::Replay };
         self.rooms.insert(room, follow);
         self.replays.push_back(room);
         true

@@ -6,8 +6,8 @@ use hansard_proto::status;
 use hansard_proto::v1::connect_request::Frame as Asked;
 use hansard_proto::v1::connect_response::Frame;
 use hansard_proto::v1::{
-    Availability, Call, Follow, Hello, Pong, Presence, ReadMark, Refusal, Reply, Send, SetPresence, SetReadMark, Typing,
-    reply,
+    Availability, Call, Follow, Hello, Pong, Presence, ReadMark, Refusal, Reply, Send, SetPresence, SetReadMark,
+    Typing, reply,
 };
 use tonic::Code;
 

@@ -187,7 +187,13 @@ impl Session {
     }
 
     /// A page of history came, or not.
-    pub(crate) fn on_page(&mut self, now: Instant, request: PageRequest, answer: Result<Page, Status>, out: &mut Vec<Effect>) {
+    pub(crate) fn on_page(
+        &mut self,
+        now: Instant,
+        request: PageRequest,
+        answer: Result<Page, Status>,
+        out: &mut Vec<Effect>,
+    ) {
         if let State::Open(open) = &mut self.state {
             open.follows.page(request, answer, now, out);
         }

@@ -139,7 +139,9 @@ fn welcome_says_who_and_follows_the_cursors() {
     let cursor = Cursor { room: ROOM.to_string(), after_seq: 5 };
     let (mut session, _, out) = opened(vec![cursor, Cursor { room: "nonsense".into(), after_seq: 1 }]);
     let frames = sent(&out);
-    assert!(matches!(frames[0], Frame::Welcome(welcome) if welcome.person == "01".repeat(16) && welcome.alternates.len() == 1));
+    assert!(
+        matches!(frames[0], Frame::Welcome(welcome) if welcome.person == "01".repeat(16) && welcome.alternates.len() == 1)
+    );
     assert!(matches!(frames[1], Frame::Refusal(refusal) if has_reason(refusal.status.as_ref().unwrap(), "BAD_ID")));
     let mut out = Vec::new();
     session.pump(100, &NoRings, &mut out);
@@ -243,7 +245,9 @@ fn malformed_frames_are_refused_until_there_are_too_many() {
     let mut out = Vec::new();
     session.on_frame(now, Ok(ConnectRequest { frame: None }), &mut out);
     assert_eq!(ended(&out).0, "TOO_MANY_MALFORMED");
-    for (fault, reason) in [(FrameFault::TooLarge, "FRAME_TOO_LARGE"), (FrameFault::Broken("b".into()), "FRAME_MALFORMED")] {
+    for (fault, reason) in
+        [(FrameFault::TooLarge, "FRAME_TOO_LARGE"), (FrameFault::Broken("b".into()), "FRAME_MALFORMED")]
+    {
         let (mut session, now, _) = opened(vec![]);
         let mut out = Vec::new();
         session.on_frame(now, Err(fault), &mut out);
@@ -295,7 +299,10 @@ fn foreign_rooms_and_foreign_cursors_are_refused() {
         let Effect::Page(request) = out.remove(0) else { panic!() };
         session.on_page(now, request, answer, &mut out);
         let [Frame::Refusal(refusal)] = sent(&out)[..] else { panic!("{out:?}") };
-        assert_eq!((refusal.room.clone(), reason_of(refusal.status.as_ref().unwrap()).unwrap()), (ROOM.to_string(), reason.into()));
+        assert_eq!(
+            (refusal.room.clone(), reason_of(refusal.status.as_ref().unwrap()).unwrap()),
+            (ROOM.to_string(), reason.into())
+        );
         assert!(session.follows().unwrap().rooms().next().is_none());
     }
 }
@@ -308,7 +315,9 @@ fn a_page_with_a_hole_ends_the_follow() {
     let Effect::Page(request) = out.remove(0) else { panic!() };
     let event = |seq| Item::Event(Event { seq, ..Event::default() });
     session.on_page(now, request, Ok(Page { items: vec![event(1), event(3)], head: 3, ended: false }), &mut out);
-    assert!(matches!(sent(&out).last(), Some(Frame::Unfollowed(end)) if has_reason(end.status.as_ref().unwrap(), "HISTORY_HOLE")));
+    assert!(
+        matches!(sent(&out).last(), Some(Frame::Unfollowed(end)) if has_reason(end.status.as_ref().unwrap(), "HISTORY_HOLE"))
+    );
 }
 
 #[test]

@@ -82,11 +82,7 @@ pub(super) async fn revoke_token(cx: &Cx<'_>, asked: v1::RevokeTokenRequest) -> 
     Ok(v1::RevokeTokenResponse {})
 }
 
-async fn operate(
-    cx: &Cx<'_>,
-    request: &str,
-    command: impl FnOnce() -> Result<Command, Fault>,
-) -> Result<(), Fault> {
+async fn operate(cx: &Cx<'_>, request: &str, command: impl FnOnce() -> Result<Command, Fault>) -> Result<(), Fault> {
     if !cx.who.operator {
         let refused = Refusal::NotOperator;
         return Err(Fault::Here(errors::new(Code::PermissionDenied, refused.reason(), refused.to_string())));
@@ -108,7 +104,11 @@ fn node(name: &str, id: u64) -> Result<u64, Fault> {
 
 fn shard(text: &str) -> Result<String, Fault> {
     if text.is_empty() || text.len() > MAX_SHARD_BYTES {
-        return Err(field(reason::BAD_ID, "shard", "`shard` must be a shard's id or name; GetClusterStatus lists them"));
+        return Err(field(
+            reason::BAD_ID,
+            "shard",
+            "`shard` must be a shard's id or name; GetClusterStatus lists them",
+        ));
     }
     Ok(text.to_owned())
 }

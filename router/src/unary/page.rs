@@ -55,7 +55,8 @@ pub(super) async fn collect<T, F>(
 where
     F: Future<Output = Result<(Vec<T>, bool), Fault>>,
 {
-    let places = (start.shard..shards).map(|shard| Place { shard, after: start.after.filter(|_| shard == start.shard) });
+    let places =
+        (start.shard..shards).map(|shard| Place { shard, after: start.after.filter(|_| shard == start.shard) });
     let mut answers = stream::iter(places.map(|place| {
         let answer = ask(place);
         async move { (place, answer.await) }

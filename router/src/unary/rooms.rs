@@ -27,7 +27,8 @@ pub(super) async fn create(cx: &Cx<'_>, asked: v1::CreateRoomRequest) -> Result<
         Ok(v1::Visibility::Public) => (Visibility::Public, "public"),
         Ok(v1::Visibility::Private | v1::Visibility::Unspecified) => (Visibility::Private, "private"),
         _ => {
-            let wanted = "`visibility` must be VISIBILITY_PUBLIC or VISIBILITY_PRIVATE; for two people there is OpenDirectRoom";
+            let wanted =
+                "`visibility` must be VISIBILITY_PUBLIC or VISIBILITY_PRIVATE; for two people there is OpenDirectRoom";
             return Err(field(reason::BAD_VISIBILITY, "visibility", wanted));
         }
     };

@@ -100,7 +100,9 @@ impl Upstream {
         let route = self.directory.route(target).ok_or_else(|| elsewhere("the placement is not known yet"))?;
         let conn = match (target, hint.or(route.leader)) {
             // The leader of meta sees most; but whoever answers will do.
-            (Target::AnyNode, leader) => leader.and_then(|node| self.conn(node)).or_else(|| self.conns().into_iter().next()),
+            (Target::AnyNode, leader) => {
+                leader.and_then(|node| self.conn(node)).or_else(|| self.conns().into_iter().next())
+            }
             (_, Some(leader)) => self.conn(leader),
             (_, None) => return Err(elsewhere("the shard's leader is not known")),
         };

@@ -68,7 +68,9 @@ async fn connect(
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade.protocols([JSON, PROTO]),
         Err(rejection) => {
-            let text = format!("{rejection}. This is a WebSocket endpoint: connect with ws(s):// and subprotocol {JSON} or {PROTO}.\n");
+            let text = format!(
+                "{rejection}. This is a WebSocket endpoint: connect with ws(s):// and subprotocol {JSON} or {PROTO}.\n"
+            );
             return (rejection.status(), text).into_response();
         }
     };
@@ -76,7 +78,8 @@ async fn connect(
         Some(protocol) if protocol == JSON => (Codec::Json, "websocket_json"),
         Some(_) => (Codec::Proto, "websocket_proto"),
         None => {
-            let text = format!("Ask for the WebSocket subprotocol {JSON} (ProtoJSON text) or {PROTO} (binary protobuf).\n");
+            let text =
+                format!("Ask for the WebSocket subprotocol {JSON} (ProtoJSON text) or {PROTO} (binary protobuf).\n");
             return (StatusCode::BAD_REQUEST, text).into_response();
         }
     };

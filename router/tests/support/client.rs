@@ -49,6 +49,7 @@ pub(crate) struct Client {
 }
 
 /// What came.
+#[allow(clippy::large_enum_variant, reason = "few are alive at a time")]
 #[derive(Debug)]
 pub(crate) enum Came {
     Frame(Frame),
@@ -60,7 +61,8 @@ impl Client {
     pub(crate) async fn connect(carrier: Carrier, router: &RouterHandle) -> Self {
         let wire = match carrier {
             Carrier::Grpc => {
-                let channel = Channel::from_shared(format!("http://{}", router.grpc_addr)).unwrap().connect().await.unwrap();
+                let channel =
+                    Channel::from_shared(format!("http://{}", router.grpc_addr)).unwrap().connect().await.unwrap();
                 let (sender, receiver) = mpsc::channel(1_024);
                 let stream = SessionServiceClient::new(channel).connect(ReceiverStream::new(receiver)).await.unwrap();
                 Wire::Grpc(sender, Box::new(stream.into_inner()))
@@ -187,7 +189,8 @@ impl Client {
     /// Creates a public room; returns its id.
     pub(crate) async fn room(&mut self, name: &str) -> String {
         let visibility = Visibility::Public.into();
-        let request = CreateRoomRequest { request_id: request_id(), name: name.into(), topic: String::new(), visibility };
+        let request =
+            CreateRoomRequest { request_id: request_id(), name: name.into(), topic: String::new(), visibility };
         let created: CreateRoomResponse = self.call("hansard.v1.RoomService/CreateRoom", &request).await.unwrap();
         created.room.unwrap().id
     }

@@ -165,7 +165,10 @@ struct Served(Arc<FakeNode>);
 impl EdgeService for Served {
     type LinkStream = Pin<Box<dyn Stream<Item = Result<LinkResponse, tonic::Status>> + Send>>;
 
-    async fn link(&self, request: Request<Streaming<LinkRequest>>) -> Result<Response<Self::LinkStream>, tonic::Status> {
+    async fn link(
+        &self,
+        request: Request<Streaming<LinkRequest>>,
+    ) -> Result<Response<Self::LinkStream>, tonic::Status> {
         let address = request.local_addr().unwrap().to_string();
         let (node, mut requests) = (self.0.clone(), request.into_inner());
         let (sender, receiver) = mpsc::channel(65_536);

@@ -128,7 +128,8 @@ impl World {
             }
             Call::ScanMembers(wanted) => {
                 let room = &self.rooms[&RoomId::from_slice(&wanted.room).unwrap()];
-                let member = |(id, since): (&PersonId, &u64)| MemberView { person: bytes(*id), role: 1, since_seq: *since };
+                let member =
+                    |(id, since): (&PersonId, &u64)| MemberView { person: bytes(*id), role: 1, since_seq: *since };
                 Outcome::Members(MemberPage { members: room.members.iter().map(member).collect(), more: false })
             }
             Call::ReadUnread(_) => Outcome::Unread(UnreadPage::default()),
@@ -157,7 +158,8 @@ impl World {
     }
 
     fn view(&self, who: PersonId, id: RoomId) -> Result<RoomView, rpc::Status> {
-        let room = self.rooms.get(&id).filter(|room| room.public || room.members.contains_key(&who)).ok_or_else(unknown)?;
+        let room =
+            self.rooms.get(&id).filter(|room| room.public || room.members.contains_key(&who)).ok_or_else(unknown)?;
         let content = Content::decode(&room.entries[0].content).unwrap();
         Ok(RoomView {
             room: bytes(id),
