@@ -23,43 +23,19 @@ pub(crate) enum Output {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConnectArgs {
     /// Routers to use, separated by commas, such as http://127.0.0.1:7500; the next is tried when one fails.
-    #[arg(
-        long,
-        env = "HANSARD_ROUTER",
-        value_delimiter = ',',
-        value_name = "URL",
-        global = true
-    )]
+    #[arg(long, env = "HANSARD_ROUTER", value_delimiter = ',', value_name = "URL", global = true)]
     pub(crate) router: Vec<String>,
     /// The token that says who asks; better given by environment, where other users of this machine do not see it.
-    #[arg(
-        long,
-        env = "HANSARD_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN",
-        global = true
-    )]
+    #[arg(long, env = "HANSARD_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
     pub(crate) token: Option<String>,
     /// A file that holds the token; read anew whenever a session begins.
-    #[arg(
-        long,
-        env = "HANSARD_TOKEN_FILE",
-        value_name = "FILE",
-        conflicts_with = "token",
-        global = true
-    )]
+    #[arg(long, env = "HANSARD_TOKEN_FILE", value_name = "FILE", conflicts_with = "token", global = true)]
     pub(crate) token_file: Option<PathBuf>,
     /// A file of authorities (PEM) to trust for https routers.
     #[arg(long, env = "HANSARD_CA", value_name = "FILE", global = true)]
     pub(crate) ca: Option<PathBuf>,
     /// How to write results.
-    #[arg(
-        long,
-        env = "HANSARD_OUTPUT",
-        value_enum,
-        default_value_t,
-        global = true
-    )]
+    #[arg(long, env = "HANSARD_OUTPUT", value_enum, default_value_t, global = true)]
     pub(crate) output: Output,
 }
 
@@ -87,14 +63,10 @@ impl ConnectArgs {
                 .into());
             }
         };
-        let mut config = Config::new(
-            self.router.iter().filter(|router| !router.is_empty()),
-            token,
-        );
+        let mut config = Config::new(self.router.iter().filter(|router| !router.is_empty()), token);
         config.agent = concat!("hansard/", env!("CARGO_PKG_VERSION")).to_owned();
         if let Some(ca) = &self.ca {
-            config.ca_pem =
-                Some(std::fs::read(ca).with_context(|| format!("cannot read {}", ca.display()))?);
+            config.ca_pem = Some(std::fs::read(ca).with_context(|| format!("cannot read {}", ca.display()))?);
         }
         Ok(config)
     }

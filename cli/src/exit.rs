@@ -79,18 +79,12 @@ pub(crate) struct Failure {
 impl Failure {
     /// The command line makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::Usage,
-            message: message.into(),
-        }
+        Self { exit: Exit::Usage, message: message.into() }
     }
 
     /// There is no such thing.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::NotFound,
-            message: message.into(),
-        }
+        Self { exit: Exit::NotFound, message: message.into() }
     }
 }
 
@@ -103,34 +97,16 @@ mod tests {
     #[test]
     fn errors_end_with_the_documented_codes() {
         let of = |error: anyhow::Error| Exit::of(&error) as u8;
-        let detail = |code| {
-            Box::new(Detail {
-                code,
-                ..Detail::default()
-            })
-        };
+        let detail = |code| Box::new(Detail { code, ..Detail::default() });
         assert_eq!(of(anyhow::anyhow!("x")), 1);
         assert_eq!(of(Failure::usage("x").into()), 2);
         assert_eq!(of(ClientError::Refused(detail(7)).into()), 3);
-        assert_eq!(
-            of(ClientError::Unknown {
-                detail: detail(14),
-                request_id: None
-            }
-            .into()),
-            4
-        );
+        assert_eq!(of(ClientError::Unknown { detail: detail(14), request_id: None }.into()), 4);
         assert_eq!(of(ClientError::Unauthenticated(detail(16)).into()), 5);
         assert_eq!(of(ClientError::Refused(detail(5)).into()), 6);
-        assert_eq!(
-            of(anyhow::Error::new(ClientError::Unreachable("x".into())).context("while sending")),
-            7
-        );
+        assert_eq!(of(anyhow::Error::new(ClientError::Unreachable("x".into())).context("while sending")), 7);
         for code in 0..=7 {
-            assert!(
-                HELP.contains(&format!("\n  {code} ")),
-                "exit code {code} is not documented"
-            );
+            assert!(HELP.contains(&format!("\n  {code} ")), "exit code {code} is not documented");
         }
     }
 }

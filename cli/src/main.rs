@@ -41,20 +41,12 @@ fn run(command: Command) -> Result<Exit> {
         Command::Client(command) => runtime(client::run(command)),
         Command::Load(command) => load::run(command),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "hansard",
-                &mut std::io::stdout(),
-            );
+            clap_complete::generate(shell, &mut Cli::command(), "hansard", &mut std::io::stdout());
             Ok(Exit::Ok)
         }
     }
 }
 
 fn runtime(work: impl Future<Output = Result<Exit>>) -> Result<Exit> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(work)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }

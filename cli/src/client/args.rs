@@ -173,10 +173,7 @@ pub(crate) enum TailFrom {
 fn parse_from(text: &str) -> Result<TailFrom, String> {
     match text {
         "now" => Ok(TailFrom::Now),
-        number => number
-            .parse()
-            .map(TailFrom::Seq)
-            .map_err(|_| "write `now` or a seq such as 17".to_owned()),
+        number => number.parse().map(TailFrom::Seq).map_err(|_| "write `now` or a seq such as 17".to_owned()),
     }
 }
 

@@ -20,34 +20,22 @@ pub(crate) async fn run(options: &ConnectArgs, command: ClusterCommand) -> anyho
         ClusterCommand::Join { node } => {
             let node = node_id(&client, &node).await?;
             let response = client.join_node(node).await?;
-            (
-                format!("node {node} gets its share; see `hansard cluster status`"),
-                render::object(&response)?,
-            )
+            (format!("node {node} gets its share; see `hansard cluster status`"), render::object(&response)?)
         }
         ClusterCommand::Decommission { node } => {
             let node = node_id(&client, &node).await?;
             let response = client.decommission_node(node).await?;
-            (
-                format!("node {node} is being emptied; see `hansard cluster status`"),
-                render::object(&response)?,
-            )
+            (format!("node {node} is being emptied; see `hansard cluster status`"), render::object(&response)?)
         }
         ClusterCommand::Transfer { shard, to } => {
             let to = node_id(&client, &to).await?;
             let response = client.transfer_leader(&shard, to).await?;
-            (
-                format!("shard {shard}: node {to} was asked to lead"),
-                render::object(&response)?,
-            )
+            (format!("shard {shard}: node {to} was asked to lead"), render::object(&response)?)
         }
         ClusterCommand::Move { shard, from, to } => {
             let (from, to) = (node_id(&client, &from).await?, node_id(&client, &to).await?);
             let response = client.move_replica(&shard, from, to).await?;
-            (
-                format!("shard {shard} moves from node {from} to node {to}"),
-                render::object(&response)?,
-            )
+            (format!("shard {shard} moves from node {from} to node {to}"), render::object(&response)?)
         }
     };
     match options.output {
@@ -64,16 +52,8 @@ async fn node_id(client: &Client, node: &str) -> anyhow::Result<u64> {
     let status = client.cluster_status().await?;
     let found = status.nodes.iter().find(|known| known.name == node);
     found.map(|known| known.id).ok_or_else(|| {
-        let names: Vec<_> = status
-            .nodes
-            .iter()
-            .map(|known| known.name.as_str())
-            .collect();
-        Failure::not_found(format!(
-            "no node is named {node:?}; there are {}",
-            names.join(", ")
-        ))
-        .into()
+        let names: Vec<_> = status.nodes.iter().map(|known| known.name.as_str()).collect();
+        Failure::not_found(format!("no node is named {node:?}; there are {}", names.join(", "))).into()
     })
 }
 
@@ -85,11 +65,7 @@ fn show(options: &ConnectArgs, status: &GetClusterStatusResponse) -> anyhow::Res
         let node = status.nodes.iter().find(|node| node.id == id);
         node.map_or_else(
             || {
-                if id == 0 {
-                    "-".to_owned()
-                } else {
-                    id.to_string()
-                }
+                if id == 0 { "-".to_owned() } else { id.to_string() }
             },
             |node| node.name.clone(),
         )
@@ -118,36 +94,11 @@ fn show(options: &ConnectArgs, status: &GetClusterStatusResponse) -> anyhow::Res
             node.address.clone(),
         ]
     });
-    render::table(
-        &[
-            "node",
-            "id",
-            "site",
-            "state",
-            "reachable",
-            "voters",
-            "leaders",
-            "address",
-        ],
-        nodes,
-    )?;
+    render::table(&["node", "id", "site", "state", "reachable", "voters", "leaders", "address"], nodes)?;
     let shards = status.shards.iter().map(|shard| {
-        let (applied, record) = (
-            shard.applied_index.to_string(),
-            shard.record_size.to_string(),
-        );
-        vec![
-            shard.name.clone(),
-            name(shard.leader),
-            names(&shard.voters),
-            names(&shard.learners),
-            applied,
-            record,
-        ]
+        let (applied, record) = (shard.applied_index.to_string(), shard.record_size.to_string());
+        vec![shard.name.clone(), name(shard.leader), names(&shard.voters), names(&shard.learners), applied, record]
     });
-    render::table(
-        &["shard", "leader", "voters", "learners", "applied", "record"],
-        shards,
-    )?;
+    render::table(&["shard", "leader", "voters", "learners", "applied", "record"], shards)?;
     Ok(())
 }

@@ -17,10 +17,7 @@ pub(crate) async fn run(args: &HistoryArgs) -> anyhow::Result<()> {
         Some(before) => backwards(&client, args, before).await?,
         None => forwards(&client, args, args.after.unwrap_or(0)).await?,
     };
-    let mut printer = Printer {
-        output: args.options.output,
-        names: Names::default(),
-    };
+    let mut printer = Printer { output: args.options.output, names: Names::default() };
     printer.names.learn_events(&client, &events).await;
     let mut gaps = gaps.iter().peekable();
     for event in &events {
@@ -37,22 +34,12 @@ fn page_size(args: &HistoryArgs, have: usize) -> i32 {
     left.min(PAGE as usize) as i32
 }
 
-async fn forwards(
-    client: &Client,
-    args: &HistoryArgs,
-    from: u64,
-) -> anyhow::Result<(Vec<Event>, Vec<Gap>)> {
+async fn forwards(client: &Client, args: &HistoryArgs, from: u64) -> anyhow::Result<(Vec<Event>, Vec<Gap>)> {
     let (mut events, mut gaps, mut after) = (Vec::new(), Vec::new(), from);
     while events.len() < args.limit as usize {
         let size = page_size(args, events.len());
         let page = client.history(&args.room, after, 0, size).await?;
-        let ListHistoryResponse {
-            events: more,
-            gaps: hidden,
-            to_seq,
-            head_seq,
-            ..
-        } = page;
+        let ListHistoryResponse { events: more, gaps: hidden, to_seq, head_seq, .. } = page;
         events.extend(more);
         gaps.extend(hidden);
         if to_seq <= after || to_seq >= head_seq {
@@ -63,11 +50,7 @@ async fn forwards(
     Ok((events, gaps))
 }
 
-async fn backwards(
-    client: &Client,
-    args: &HistoryArgs,
-    from: u64,
-) -> anyhow::Result<(Vec<Event>, Vec<Gap>)> {
+async fn backwards(client: &Client, args: &HistoryArgs, from: u64) -> anyhow::Result<(Vec<Event>, Vec<Gap>)> {
     let (mut events, mut gaps, mut before) = (Vec::new(), Vec::new(), from);
     while events.len() < args.limit as usize && before > 1 {
         let size = page_size(args, events.len());

@@ -59,15 +59,10 @@ mod tests {
             "hansard room create ops --public --router http://a:1,http://b:2 --token t --output json",
             "hansard room --router http://a:1,http://b:2 --output json --token t create ops --public",
         ] {
-            let Ok(ClientCommand::Room(room)) = parse(line) else {
-                panic!("{line}")
-            };
+            let Ok(ClientCommand::Room(room)) = parse(line) else { panic!("{line}") };
             assert_eq!(room.options.router, ["http://a:1", "http://b:2"]);
             assert_eq!(room.options.output, Output::Json);
-            assert!(matches!(
-                room.command,
-                RoomCommand::Create { public: true, .. }
-            ));
+            assert!(matches!(room.command, RoomCommand::Create { public: true, .. }));
         }
     }
 
@@ -79,10 +74,7 @@ mod tests {
         };
         assert_eq!(from("hansard tail R"), TailFrom::Seq(1));
         assert_eq!(from("hansard tail R --from now"), TailFrom::Now);
-        assert_eq!(
-            from("hansard tail R --from 17 --count 3"),
-            TailFrom::Seq(17)
-        );
+        assert_eq!(from("hansard tail R --from 17 --count 3"), TailFrom::Seq(17));
         assert!(parse("hansard tail R --from then").is_err());
         assert!(parse("hansard history R --after 1 --before 2").is_err());
     }

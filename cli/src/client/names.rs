@@ -23,25 +23,20 @@ pub(crate) struct Names {
 impl Names {
     /// Learns the names of all people whom these events speak of.
     pub(crate) async fn learn_events(&mut self, client: &Client, events: &[Event]) {
-        let people = events
-            .iter()
-            .flat_map(|event| [&event.sender, &event.person]);
+        let people = events.iter().flat_map(|event| [&event.sender, &event.person]);
         self.learn(client, people.map(String::as_str)).await;
     }
 
     /// Learns these people's names. A failure is no reason to show nothing; it is tried again with the next batch.
     pub(crate) async fn learn(&mut self, client: &Client, ids: impl Iterator<Item = &str>) {
-        let new: HashSet<_> = ids
-            .filter(|id| !id.is_empty() && !self.known.contains_key(*id))
-            .collect();
+        let new: HashSet<_> = ids.filter(|id| !id.is_empty() && !self.known.contains_key(*id)).collect();
         let new: Vec<String> = new.into_iter().map(str::to_owned).collect();
         if self.known.len() + new.len() > MOST {
             self.known.clear();
         }
         for batch in new.chunks(BATCH) {
             if let Ok(Ok(people)) = tokio::time::timeout(PATIENCE, client.get_people(batch)).await {
-                self.known
-                    .extend(people.into_iter().map(|person| (person.id, person.subject)));
+                self.known.extend(people.into_iter().map(|person| (person.id, person.subject)));
             }
         }
     }

@@ -23,9 +23,7 @@ pub(crate) async fn run(options: &ConnectArgs) -> anyhow::Result<()> {
         }
     }
     if options.output == Output::Table {
-        let rows = all
-            .into_iter()
-            .map(|person| vec![person.id, person.subject, person.issuer]);
+        let rows = all.into_iter().map(|person| vec![person.id, person.subject, person.issuer]);
         render::table(&["id", "subject", "issuer"], rows)?;
     }
     Ok(())

@@ -29,18 +29,10 @@ pub(crate) fn object<M: Message + Name>(message: &M) -> anyhow::Result<Map<Strin
 }
 
 /// Prints a table for people.
-pub(crate) fn table(
-    headers: &[&str],
-    rows: impl IntoIterator<Item = Vec<String>>,
-) -> io::Result<()> {
+pub(crate) fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> io::Result<()> {
     let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_header(headers.iter().map(|header| header.to_uppercase()));
-    table.add_rows(
-        rows.into_iter()
-            .map(|row| row.iter().map(|cell| printable(cell)).collect::<Vec<_>>()),
-    );
+    table.load_preset(presets::NOTHING).set_header(headers.iter().map(|header| header.to_uppercase()));
+    table.add_rows(rows.into_iter().map(|row| row.iter().map(|cell| printable(cell)).collect::<Vec<_>>()));
     let text = table.to_string();
     let lines: Vec<_> = text.lines().map(str::trim_end).collect();
     line(&lines.join("\n"))
@@ -48,34 +40,20 @@ pub(crate) fn table(
 
 /// Text of others without control characters, which could play tricks on a terminal.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A time of day in UTC, from seconds since 1970.
 pub(crate) fn clock(seconds: i64) -> String {
     let second = seconds.rem_euclid(86_400);
-    format!(
-        "{:02}:{:02}:{:02}",
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
 }
 
 /// One line about an event: `12:03:04 alice  hello`. `person` is the name of whom it is about.
 pub(crate) fn event(event: &Event, sender: &str, person: &str) -> String {
-    let time = event
-        .time
-        .as_ref()
-        .map_or_else(|| "--:--:--".to_owned(), |time| clock(time.seconds));
+    let time = event.time.as_ref().map_or_else(|| "--:--:--".to_owned(), |time| clock(time.seconds));
     let sender = bold(&printable(sender));
-    let because = if event.reason.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", event.reason)
-    };
+    let because = if event.reason.is_empty() { String::new() } else { format!(": {}", event.reason) };
     let what = match event.kind.as_str() {
         "message" if event.text.is_empty() && event.changed_by_seq > 0 => " (redacted)".to_owned(),
         "message" if event.changed_by_seq > 0 => format!(" {} (changed)", event.text),
@@ -128,26 +106,11 @@ mod tests {
 
     #[test]
     fn shows_events_in_one_line_and_no_control_characters() {
-        let hello = Event {
-            kind: "message".into(),
-            text: "hel\u{1b}lo\n".into(),
-            ..Event::default()
-        };
+        let hello = Event { kind: "message".into(), text: "hel\u{1b}lo\n".into(), ..Event::default() };
         assert_eq!(event(&hello, "alice", ""), "--:--:-- alice  hel lo ");
-        let removed = Event {
-            kind: "removed".into(),
-            reason: "spam".into(),
-            ..Event::default()
-        };
-        assert_eq!(
-            event(&removed, "alice", "bob"),
-            "--:--:-- alice removed bob: spam"
-        );
-        let later = Event {
-            kind: "file".into(),
-            seq: 7,
-            ..Event::default()
-        };
+        let removed = Event { kind: "removed".into(), reason: "spam".into(), ..Event::default() };
+        assert_eq!(event(&removed, "alice", "bob"), "--:--:-- alice removed bob: spam");
+        let later = Event { kind: "file".into(), seq: 7, ..Event::default() };
         assert!(event(&later, "a", "").ends_with("file (entry 7)"));
     }
 

@@ -30,16 +30,8 @@ impl From<RoleName> for Role {
 pub(crate) async fn run(options: &ConnectArgs, command: RoomCommand) -> anyhow::Result<()> {
     let client = options.connect().await?;
     let commit = match command {
-        RoomCommand::Create {
-            name,
-            public,
-            topic,
-        } => {
-            let visibility = if public {
-                Visibility::Public
-            } else {
-                Visibility::Private
-            };
+        RoomCommand::Create { name, public, topic } => {
+            let visibility = if public { Visibility::Public } else { Visibility::Private };
             let room = client.create_room(&name, &topic, visibility).await?;
             return show_rooms(options, &[room]);
         }
@@ -52,11 +44,7 @@ pub(crate) async fn run(options: &ConnectArgs, command: RoomCommand) -> anyhow::
             let person = person_id(&client, &person).await?;
             client.invite(&room, &person, role.into()).await
         }
-        RoomCommand::Remove {
-            room,
-            person,
-            reason,
-        } => {
+        RoomCommand::Remove { room, person, reason } => {
             let person = person_id(&client, &person).await?;
             client.remove(&room, &person, &reason).await
         }
@@ -81,22 +69,12 @@ pub(crate) fn show_commit(options: &ConnectArgs, commit: &Commit) -> anyhow::Res
     if options.output == Output::Json {
         return render::message(commit);
     }
-    let time = commit
-        .time
-        .as_ref()
-        .map_or_else(String::new, |time| render::clock(time.seconds));
-    Ok(render::table(
-        &["room", "seq", "time"],
-        [vec![commit.room.clone(), commit.seq.to_string(), time]],
-    )?)
+    let time = commit.time.as_ref().map_or_else(String::new, |time| render::clock(time.seconds));
+    Ok(render::table(&["room", "seq", "time"], [vec![commit.room.clone(), commit.seq.to_string(), time]])?)
 }
 
 async fn list(client: &Client, options: &ConnectArgs, public: bool) -> anyhow::Result<()> {
-    let filter = if public {
-        RoomFilter::Public
-    } else {
-        RoomFilter::Joined
-    };
+    let filter = if public { RoomFilter::Public } else { RoomFilter::Joined };
     let (mut rooms, mut token) = (Vec::new(), String::new());
     loop {
         let page = client.list_rooms(filter, PAGE, &token).await?;
@@ -110,11 +88,7 @@ async fn list(client: &Client, options: &ConnectArgs, public: bool) -> anyhow::R
             break;
         }
     }
-    if options.output == Output::Table {
-        show_rooms(options, &rooms)
-    } else {
-        Ok(())
-    }
+    if options.output == Output::Table { show_rooms(options, &rooms) } else { Ok(()) }
 }
 
 fn show_rooms(options: &ConnectArgs, rooms: &[Room]) -> anyhow::Result<()> {
@@ -125,28 +99,9 @@ fn show_rooms(options: &ConnectArgs, rooms: &[Room]) -> anyhow::Result<()> {
         let role = render::role(room.role).to_owned();
         let visibility = render::visibility(room.visibility).to_owned();
         let (members, head) = (room.members.to_string(), room.head_seq.to_string());
-        vec![
-            room.id.clone(),
-            room.name.clone(),
-            visibility,
-            role,
-            members,
-            head,
-            room.topic.clone(),
-        ]
+        vec![room.id.clone(), room.name.clone(), visibility, role, members, head, room.topic.clone()]
     });
-    Ok(render::table(
-        &[
-            "id",
-            "name",
-            "visibility",
-            "role",
-            "members",
-            "head",
-            "topic",
-        ],
-        rows,
-    )?)
+    Ok(render::table(&["id", "name", "visibility", "role", "members", "head", "topic"], rows)?)
 }
 
 async fn members(client: &Client, options: &ConnectArgs, room: &str) -> anyhow::Result<()> {
@@ -160,28 +115,18 @@ async fn members(client: &Client, options: &ConnectArgs, room: &str) -> anyhow::
         }
     }
     let mut names = Names::default();
-    names
-        .learn(client, all.iter().map(|member| member.person.as_str()))
-        .await;
+    names.learn(client, all.iter().map(|member| member.person.as_str())).await;
     if options.output == Output::Json {
         for member in &all {
             let mut object = render::object(member)?;
-            object.insert(
-                "name".into(),
-                names.get(&member.person).map_or(Value::Null, Value::from),
-            );
+            object.insert("name".into(), names.get(&member.person).map_or(Value::Null, Value::from));
             render::line(&serde_json::to_string(&object)?)?;
         }
         return Ok(());
     }
     let rows = all.iter().map(|member| {
         let name = names.show(&member.person).to_owned();
-        vec![
-            member.person.clone(),
-            name,
-            render::role(member.role).to_owned(),
-            member.since_seq.to_string(),
-        ]
+        vec![member.person.clone(), name, render::role(member.role).to_owned(), member.since_seq.to_string()]
     });
     Ok(render::table(&["person", "name", "role", "since"], rows)?)
 }

@@ -24,10 +24,7 @@ pub(crate) async fn run(args: &TailArgs) -> anyhow::Result<()> {
         TailFrom::Seq(seq) => Start::After(seq.saturating_sub(1)),
     };
     let mut follow = client.follow(&args.room, start)?;
-    let mut printer = Printer {
-        output: args.options.output,
-        names: Names::default(),
-    };
+    let mut printer = Printer { output: args.options.output, names: Names::default() };
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut items = Vec::with_capacity(BATCH);
     while left > 0 && follow.next_many(&mut items, BATCH).await > 0 {
@@ -62,12 +59,8 @@ impl Printer {
         match item {
             Item::Event(event) => self.event(&event),
             Item::Gap(gap) => self.gap(&gap),
-            Item::Hole {
-                from_seq, to_seq, ..
-            } => {
-                eprintln!(
-                    "error: the server left out seqs {from_seq} to {to_seq} of room {room}; please report this"
-                );
+            Item::Hole { from_seq, to_seq, .. } => {
+                eprintln!("error: the server left out seqs {from_seq} to {to_seq} of room {room}; please report this");
                 Ok(())
             }
             Item::Ended(error) => Err(error.into()),
@@ -78,10 +71,7 @@ impl Printer {
     /// Prints an event.
     pub(crate) fn event(&self, event: &Event) -> anyhow::Result<()> {
         if self.output == Output::Table {
-            let (sender, person) = (
-                self.names.show(&event.sender),
-                self.names.show(&event.person),
-            );
+            let (sender, person) = (self.names.show(&event.sender), self.names.show(&event.person));
             return Ok(render::line(&render::event(event, sender, person))?);
         }
         let mut object = render::object(event)?;
@@ -107,10 +97,7 @@ impl Printer {
                 GapReason::Erased => "erased",
                 GapReason::Unspecified => "not shown",
             };
-            return Ok(render::line(&format!(
-                "-- {} to {}: {why}",
-                gap.from_seq, gap.to_seq
-            ))?);
+            return Ok(render::line(&format!("-- {} to {}: {why}", gap.from_seq, gap.to_seq))?);
         }
         let mut object = render::object(gap)?;
         object.insert("kind".into(), "gap".into());

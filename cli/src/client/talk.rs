@@ -21,11 +21,7 @@ pub(crate) async fn send(args: &SendArgs) -> anyhow::Result<()> {
         return send_one(&client, args, args.text.clone()).await;
     }
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Some(line) = lines
-        .next_line()
-        .await
-        .context("can't read standard input")?
-    {
+    while let Some(line) = lines.next_line().await.context("can't read standard input")? {
         if !line.is_empty() {
             send_one(&client, args, line).await?;
         }
@@ -35,14 +31,7 @@ pub(crate) async fn send(args: &SendArgs) -> anyhow::Result<()> {
 
 async fn send_one(client: &Client, args: &SendArgs, text: String) -> anyhow::Result<()> {
     let receipt = client.send(&args.room, text).await?;
-    show_commit(
-        &args.options,
-        &Commit {
-            room: receipt.room,
-            seq: receipt.seq,
-            time: receipt.time,
-        },
-    )
+    show_commit(&args.options, &Commit { room: receipt.room, seq: receipt.seq, time: receipt.time })
 }
 
 /// Puts a new text in the place of a message.
@@ -85,12 +74,7 @@ pub(crate) async fn unread(args: &UnreadArgs) -> anyhow::Result<()> {
         return all.iter().try_for_each(render::message);
     }
     let rows = all.into_iter().map(|unread| {
-        vec![
-            unread.room,
-            unread.messages.to_string(),
-            unread.read_seq.to_string(),
-            unread.head_seq.to_string(),
-        ]
+        vec![unread.room, unread.messages.to_string(), unread.read_seq.to_string(), unread.head_seq.to_string()]
     });
     Ok(render::table(&["room", "unread", "read", "head"], rows)?)
 }

@@ -47,10 +47,7 @@ pub(super) enum Asked {
 /// The socket's path by way of the open directory, because a socket's path may have 107 bytes and no more.
 fn socket(layout: &Layout) -> io::Result<(File, PathBuf)> {
     let directory = File::open(layout.dev())?;
-    let path = PathBuf::from(format!(
-        "/proc/self/fd/{}/control.sock",
-        directory.as_raw_fd()
-    ));
+    let path = PathBuf::from(format!("/proc/self/fd/{}/control.sock", directory.as_raw_fd()));
     Ok((directory, path))
 }
 
@@ -72,17 +69,13 @@ pub(super) fn listen(layout: &Layout) -> Result<mpsc::Receiver<Asked>> {
 async fn answer(mut stream: UnixStream, asked: mpsc::Sender<Asked>) {
     let mut line = String::new();
     let (reader, mut writer) = stream.split();
-    if BufReader::new(reader.take(LINE_BYTES))
-        .read_line(&mut line)
-        .await
-        .is_err()
-    {
+    if BufReader::new(reader.take(LINE_BYTES)).read_line(&mut line).await.is_err() {
         return;
     }
     let response = match serde_json::from_str(&line) {
-        Ok(request) => respond(request, &asked)
-            .await
-            .unwrap_or_else(|| Response::Failed("the cluster is stopping".into())),
+        Ok(request) => {
+            respond(request, &asked).await.unwrap_or_else(|| Response::Failed("the cluster is stopping".into()))
+        }
         Err(error) => Response::Failed(format!("no such request: {error}")),
     };
     let mut text = serde_json::to_vec(&response).unwrap_or_default();
@@ -96,12 +89,7 @@ async fn respond(request: Request, asked: &mpsc::Sender<Asked>) -> Option<Respon
         Request::Restart(name) => {
             let (sender, answer) = oneshot::channel();
             asked.send(Asked::Restart(name, sender)).await.ok()?;
-            Some(
-                answer
-                    .await
-                    .ok()?
-                    .map_or_else(Response::Failed, Response::Done),
-            )
+            Some(answer.await.ok()?.map_or_else(Response::Failed, Response::Done))
         }
         Request::Status => {
             let (sender, answer) = oneshot::channel();
@@ -130,12 +118,7 @@ pub(super) async fn status(layout: &Layout) -> Result<Vec<ChildStatus>> {
 }
 
 async fn ask(layout: &Layout, request: &Request) -> Result<Response> {
-    let absent = || {
-        format!(
-            "no `hansard dev` runs on {}; name its directory with --data",
-            layout.data().display()
-        )
-    };
+    let absent = || format!("no `hansard dev` runs on {}; name its directory with --data", layout.data().display());
     let (_directory, path) = socket(layout).with_context(absent)?;
     let mut stream = UnixStream::connect(&path).await.with_context(absent)?;
     let mut text = serde_json::to_vec(request)?;
@@ -165,22 +148,14 @@ mod tests {
         tokio::spawn(async move {
             while let Some(question) = asked.recv().await {
                 match question {
-                    Asked::Restart(name, answer) if name == "node2" => {
-                        answer.send(Ok("it runs".into())).unwrap()
-                    }
+                    Asked::Restart(name, answer) if name == "node2" => answer.send(Ok("it runs".into())).unwrap(),
                     Asked::Restart(_, answer) => answer.send(Err("there is none".into())).unwrap(),
                     Asked::Status(answer) => answer.send(Vec::new()).unwrap(),
                 }
             }
         });
         assert_eq!(restart(&layout, "node2").await.unwrap(), "it runs");
-        assert!(
-            restart(&layout, "node9")
-                .await
-                .unwrap_err()
-                .to_string()
-                .contains("there is none")
-        );
+        assert!(restart(&layout, "node9").await.unwrap_err().to_string().contains("there is none"));
         assert!(status(&layout).await.unwrap().is_empty());
     }
 }

@@ -33,11 +33,7 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     // A leftover of an earlier process with this id may have another mode.
     let _ = fs::remove_file(&beside);
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&beside)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)

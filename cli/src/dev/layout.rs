@@ -12,9 +12,7 @@ pub(crate) struct Layout {
 impl Layout {
     /// The layout under `data`, as an absolute path where there is a current directory.
     pub(crate) fn new(data: &Path) -> Self {
-        Self {
-            data: std::path::absolute(data).unwrap_or_else(|_| data.to_owned()),
-        }
+        Self { data: std::path::absolute(data).unwrap_or_else(|_| data.to_owned()) }
     }
 
     pub(crate) fn data(&self) -> &Path {

@@ -90,10 +90,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<Exit> {
     match args.command {
         None => run::run(args.run).await?,
         Some(DevCommand::Restart { name, place }) => {
-            println!(
-                "{}",
-                control::restart(&Layout::new(&place.data), &name).await?
-            );
+            println!("{}", control::restart(&Layout::new(&place.data), &name).await?);
         }
         Some(DevCommand::Status { place, output }) => {
             screen::status(&control::status(&Layout::new(&place.data)).await?, output)?;

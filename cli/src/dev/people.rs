@@ -23,13 +23,7 @@ pub(super) fn issue_tokens(layout: &Layout) -> Result<BTreeMap<String, String>> 
     files::write(&layout.jwks(), &serde_json::to_vec_pretty(&key.jwks())?)?;
     let mut tokens = BTreeMap::new();
     for (subject, operator) in PEOPLE {
-        let grant = Grant {
-            issuer: DEV_ISSUER,
-            audience: AUDIENCE,
-            subject,
-            operator,
-            ttl: TTL,
-        };
+        let grant = Grant { issuer: DEV_ISSUER, audience: AUDIENCE, subject, operator, ttl: TTL };
         let token = issue(&key, &grant, now_s())?.text;
         files::write_private(&layout.token(subject), token.as_bytes())?;
         tokens.insert(subject.to_owned(), token);
@@ -48,13 +42,9 @@ pub(super) fn environment(data: &Path, person: &str) -> Result<String> {
             layout.dev().display()
         ))
     })?;
-    let ports = std::fs::read(layout.ports())
-        .with_context(|| format!("cannot read {}", layout.ports().display()))?;
+    let ports = std::fs::read(layout.ports()).with_context(|| format!("cannot read {}", layout.ports().display()))?;
     let ports: Ports = serde_json::from_slice(&ports)?;
-    let first = PEOPLE
-        .iter()
-        .position(|(name, _)| *name == person)
-        .unwrap_or(0);
+    let first = PEOPLE.iter().position(|(name, _)| *name == person).unwrap_or(0);
     let mut lines = format!(
         "export HANSARD_ROUTER='{}'\nexport HANSARD_TOKEN='{}'\n",
         routers(&ports, first).join(","),
@@ -67,13 +57,10 @@ pub(super) fn environment(data: &Path, person: &str) -> Result<String> {
 }
 
 fn routers(ports: &Ports, first: usize) -> Vec<String> {
-    let urls = ports
-        .iter()
-        .filter(|(name, _)| name.starts_with("router"))
-        .filter_map(|(name, of)| {
-            let ordinal: u32 = name.trim_start_matches("router").parse().ok()?;
-            Some((ordinal, format!("http://127.0.0.1:{}", of.get("grpc")?)))
-        });
+    let urls = ports.iter().filter(|(name, _)| name.starts_with("router")).filter_map(|(name, of)| {
+        let ordinal: u32 = name.trim_start_matches("router").parse().ok()?;
+        Some((ordinal, format!("http://127.0.0.1:{}", of.get("grpc")?)))
+    });
     let mut urls: Vec<(u32, String)> = urls.collect();
     urls.sort();
     let turn = first % urls.len().max(1);
@@ -98,12 +85,7 @@ mod tests {
     fn each_person_gets_all_routers_their_own_first() {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::new(directory.path());
-        assert!(
-            environment(directory.path(), "alice")
-                .unwrap_err()
-                .to_string()
-                .contains("alice")
-        );
+        assert!(environment(directory.path(), "alice").unwrap_err().to_string().contains("alice"));
         files::private_directory(&layout.dev()).unwrap();
         let tokens = issue_tokens(&layout).unwrap();
         let ports = r#"{"node1":{"rpc":1},"router1":{"grpc":11},"router10":{"grpc":13},"router2":{"grpc":12}}"#;
@@ -111,9 +93,6 @@ mod tests {
         let lines = environment(directory.path(), "bob").unwrap();
         let wanted = "HANSARD_ROUTER='http://127.0.0.1:12,http://127.0.0.1:13,http://127.0.0.1:11'";
         assert!(lines.contains(wanted), "{lines}");
-        assert!(
-            lines.contains(&format!("HANSARD_TOKEN='{}'", tokens["bob"])),
-            "{lines}"
-        );
+        assert!(lines.contains(&format!("HANSARD_TOKEN='{}'", tokens["bob"])), "{lines}");
     }
 }

@@ -36,10 +36,7 @@ pub(crate) struct Server {
 impl Server {
     /// `host:port` of one of its listeners.
     pub(crate) fn address(&self, purpose: &str) -> String {
-        format!(
-            "127.0.0.1:{}",
-            self.ports.get(purpose).copied().unwrap_or(0)
-        )
+        format!("127.0.0.1:{}", self.ports.get(purpose).copied().unwrap_or(0))
     }
 
     pub(crate) fn grpc_url(&self) -> String {
@@ -74,12 +71,7 @@ impl Plan {
                 .map(|n| {
                     let name = format!("{role}{}", n + 1);
                     let ports = ports.remove(&name).unwrap_or_default();
-                    Server {
-                        name,
-                        role,
-                        site: sites[n % sites.len()],
-                        ports,
-                    }
+                    Server { name, role, site: sites[n % sites.len()], ports }
                 })
                 .collect()
         };
@@ -164,37 +156,12 @@ mod tests {
         files::private_directory(&layout.dev()).unwrap();
         let plan = Plan::make(&layout, 4, 2).unwrap();
         let sites: Vec<&str> = plan.servers().map(|server| server.site).collect();
-        assert_eq!(
-            sites,
-            [
-                "boston",
-                "denver",
-                "bangalore",
-                "boston",
-                "boston",
-                "denver"
-            ]
-        );
-        assert_eq!(
-            plan.servers()
-                .map(|server| server.name.as_str())
-                .next_back(),
-            Some("router2")
-        );
-        plan.write(&layout, &Ca::load_or_create(&layout).unwrap(), 12)
-            .unwrap();
+        assert_eq!(sites, ["boston", "denver", "bangalore", "boston", "boston", "denver"]);
+        assert_eq!(plan.servers().map(|server| server.name.as_str()).next_back(), Some("router2"));
+        plan.write(&layout, &Ca::load_or_create(&layout).unwrap(), 12).unwrap();
         let text = std::fs::read_to_string(layout.config("node4")).unwrap();
-        assert!(
-            text.contains("bootstrap_expect = 4\n") && text.contains("site = \"boston\"\n"),
-            "{text}"
-        );
+        assert!(text.contains("bootstrap_expect = 4\n") && text.contains("site = \"boston\"\n"), "{text}");
         let text = std::fs::read_to_string(layout.config("router1")).unwrap();
-        assert!(
-            text.contains(&format!(
-                "grpc_listen = {:?}\n",
-                plan.routers[0].address("grpc")
-            )),
-            "{text}"
-        );
+        assert!(text.contains(&format!("grpc_listen = {:?}\n", plan.routers[0].address("grpc"))), "{text}");
     }
 }

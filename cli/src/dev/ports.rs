@@ -21,39 +21,25 @@ const APART: u32 = 24;
 /// Gives every wanted process and purpose a free port: the remembered one where that is free.
 pub(crate) fn pick(layout: &Layout, wanted: &[(String, &'static [&'static str])]) -> Result<Ports> {
     let remembered: Ports = match std::fs::read(layout.ports()) {
-        Ok(text) => serde_json::from_slice(&text).with_context(|| {
-            format!(
-                "{} cannot be read; remove it to pick new ports",
-                layout.ports().display()
-            )
-        })?,
+        Ok(text) => serde_json::from_slice(&text)
+            .with_context(|| format!("{} cannot be read; remove it to pick new ports", layout.ports().display()))?,
         Err(_) => Ports::new(),
     };
-    let mut taken: BTreeSet<u16> = remembered
-        .values()
-        .flat_map(BTreeMap::values)
-        .copied()
-        .collect();
+    let mut taken: BTreeSet<u16> = remembered.values().flat_map(BTreeMap::values).copied().collect();
     let mut next = std::process::id().wrapping_mul(APART);
     // All are held until all are picked.
     let mut held = Vec::new();
     let mut ports = remembered.clone();
     for (name, purposes) in wanted {
         for purpose in *purposes {
-            let last = remembered
-                .get(name)
-                .and_then(|of| of.get(*purpose))
-                .copied();
+            let last = remembered.get(name).and_then(|of| of.get(*purpose)).copied();
             let (port, listener) = match last.and_then(|port| Some((port, try_listen(port)?))) {
                 Some(kept) => kept,
                 None => pick_new(&mut next, &taken)?,
             };
             taken.insert(port);
             held.push(listener);
-            ports
-                .entry(name.clone())
-                .or_default()
-                .insert((*purpose).to_owned(), port);
+            ports.entry(name.clone()).or_default().insert((*purpose).to_owned(), port);
         }
     }
     files::write(&layout.ports(), &serde_json::to_vec_pretty(&ports)?)?;
@@ -87,10 +73,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::new(directory.path());
         files::private_directory(&layout.dev()).unwrap();
-        let wanted: [(String, &'static [&'static str]); 2] = [
-            ("node1".to_owned(), &["rpc", "metrics"]),
-            ("router1".to_owned(), &["grpc"]),
-        ];
+        let wanted: [(String, &'static [&'static str]); 2] =
+            [("node1".to_owned(), &["rpc", "metrics"]), ("router1".to_owned(), &["grpc"])];
         let first = pick(&layout, &wanted).unwrap();
         let all: BTreeSet<u16> = first.values().flat_map(BTreeMap::values).copied().collect();
         assert_eq!(all.len(), 3, "{first:?}");

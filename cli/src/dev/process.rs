@@ -51,12 +51,8 @@ pub(super) fn spawn(layout: &Layout, server: &Server) -> Result<(Running, Child)
             command.env_remove(name);
         }
     }
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("cannot start {}", server.name))?;
-    let pid = child
-        .id()
-        .with_context(|| format!("{} ended at once", server.name))?;
+    let mut child = command.spawn().with_context(|| format!("cannot start {}", server.name))?;
+    let pid = child.id().with_context(|| format!("{} ended at once", server.name))?;
     let stdin = child.stdin.take();
     Ok((Running { pid, _stdin: stdin }, child))
 }
@@ -93,8 +89,5 @@ pub(super) fn last_lines(layout: &Layout, name: &str, count: usize) -> String {
     let text = fs::read(layout.log(name)).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(count)..]
-        .iter()
-        .map(|line| format!("    {line}\n"))
-        .collect()
+    lines[lines.len().saturating_sub(count)..].iter().map(|line| format!("    {line}\n")).collect()
 }

@@ -22,9 +22,7 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// Whether the process whose health listener is at `address` says that it is ready.
 pub(super) async fn is_ready(address: &str) -> bool {
-    tokio::time::timeout(LOOK, readyz(address))
-        .await
-        .is_ok_and(|answer| answer.unwrap_or(false))
+    tokio::time::timeout(LOOK, readyz(address)).await.is_ok_and(|answer| answer.unwrap_or(false))
 }
 
 async fn readyz(address: &str) -> std::io::Result<bool> {
@@ -62,11 +60,7 @@ pub(super) async fn serving(plan: Plan, token: String) -> BTreeMap<String, u64> 
 }
 
 /// Logs in, lists rooms, and asks for the cluster's status. None: something is still missing.
-async fn look(
-    url: &str,
-    token: &str,
-    nodes: usize,
-) -> Result<Option<BTreeMap<String, u64>>, ClientError> {
+async fn look(url: &str, token: &str, nodes: usize) -> Result<Option<BTreeMap<String, u64>>, ClientError> {
     let mut config = Config::new([url], token);
     config.connect_deadline = LOOK;
     config.deadline = LOOK;
@@ -74,11 +68,7 @@ async fn look(
     client.list_rooms(RoomFilter::Unspecified, 1, "").await?;
     let status = client.cluster_status().await?;
     let led = !status.shards.is_empty() && status.shards.iter().all(|shard| shard.leader != 0);
-    let ids: BTreeMap<String, u64> = status
-        .nodes
-        .into_iter()
-        .map(|node| (node.name, node.id))
-        .collect();
+    let ids: BTreeMap<String, u64> = status.nodes.into_iter().map(|node| (node.name, node.id)).collect();
     Ok((led && ids.len() >= nodes).then_some(ids))
 }
 
@@ -138,18 +128,9 @@ pub(super) fn write(
         pid: pid(&node.name),
         data: layout.node_data(&node.name),
     });
-    let file = ReadyFile {
-        routers: routers.collect(),
-        nodes: nodes.collect(),
-        tokens,
-        ca: layout.ca_cert(),
-    };
-    if let Some(parent) = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make the directory {}", parent.display()))?;
+    let file = ReadyFile { routers: routers.collect(), nodes: nodes.collect(), tokens, ca: layout.ca_cert() };
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot make the directory {}", parent.display()))?;
     }
     files::write_private(path, &serde_json::to_vec_pretty(&file)?)
 }

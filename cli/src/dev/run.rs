@@ -67,17 +67,10 @@ struct Cluster {
 }
 
 impl Cluster {
-    async fn serve(
-        &mut self,
-        mut asked: tokio::sync::mpsc::Receiver<Asked>,
-        with_parent: bool,
-    ) -> Result<()> {
+    async fn serve(&mut self, mut asked: tokio::sync::mpsc::Receiver<Asked>, with_parent: bool) -> Result<()> {
         let began = Instant::now();
         let token = self.tokens.get("alice").cloned().unwrap_or_default();
-        let mut serving = Box::pin(tokio::time::timeout(
-            START_BOUND,
-            ready::serving(self.plan.clone(), token),
-        ));
+        let mut serving = Box::pin(tokio::time::timeout(START_BOUND, ready::serving(self.plan.clone(), token)));
         let mut stop = Box::pin(stop_signal());
         let mut parent = with_parent.then(parent::gone);
         loop {
@@ -114,26 +107,14 @@ impl Cluster {
             }
         }
         // A restarted process has another id.
-        if self.ids.is_some() {
-            self.write_ready()
-        } else {
-            Ok(())
-        }
+        if self.ids.is_some() { self.write_ready() } else { Ok(()) }
     }
 
     /// A cluster that lost a router or its quorum before it served will not serve.
     fn check_start(&self, name: &str) -> Result<()> {
-        let up = self
-            .plan
-            .nodes
-            .iter()
-            .filter(|node| self.supervisor.pid(&node.name) != 0)
-            .count();
+        let up = self.plan.nodes.iter().filter(|node| self.supervisor.pid(&node.name) != 0).count();
         if name.starts_with("router") || up <= self.plan.nodes.len() / 2 {
-            bail!(
-                "the cluster does not start; the whole story is in {}",
-                self.layout.log(name).display()
-            );
+            bail!("the cluster does not start; the whole story is in {}", self.layout.log(name).display());
         }
         Ok(())
     }
@@ -159,20 +140,14 @@ impl Cluster {
         let (Some(path), Some(ids)) = (&self.ready_file, &self.ids) else {
             return Ok(());
         };
-        ready::write(path, &self.layout, &self.plan, ids, &self.tokens, |name| {
-            self.supervisor.pid(name)
-        })
+        ready::write(path, &self.layout, &self.plan, ids, &self.tokens, |name| self.supervisor.pid(name))
     }
 }
 
 /// Takes the lock that one `hansard dev` holds on a data directory.
 fn lock(layout: &Layout) -> Result<File> {
     let path = layout.lock();
-    let open = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
+    let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = open.with_context(|| format!("cannot open {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -180,9 +155,7 @@ fn lock(layout: &Layout) -> Result<File> {
             "another `hansard dev` process runs on {}; stop it, or name another directory with --data",
             layout.data().display()
         ),
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock {}", path.display()))
-        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 
@@ -208,10 +181,7 @@ async fn wait_for_leftovers(layout: &Layout) -> Result<()> {
 fn is_ours(pid: u32, config: &Path) -> bool {
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let config = config.as_os_str().as_encoded_bytes();
-    pid != 0
-        && arguments
-            .split(|byte| *byte == 0)
-            .any(|argument| argument == config)
+    pid != 0 && arguments.split(|byte| *byte == 0).any(|argument| argument == config)
 }
 
 #[cfg(test)]
@@ -225,10 +195,7 @@ mod tests {
         files::private_directory(&layout.dev()).unwrap();
         let held = lock(&layout).unwrap();
         let error = lock(&layout).unwrap_err().to_string();
-        assert!(
-            error.contains("another") && error.contains("--data"),
-            "{error}"
-        );
+        assert!(error.contains("another") && error.contains("--data"), "{error}");
         drop(held);
         lock(&layout).unwrap();
     }

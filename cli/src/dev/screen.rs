@@ -22,9 +22,7 @@ struct Ink {
 impl Ink {
     fn new() -> Self {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            on: std::io::stdout().is_terminal() && !refused,
-        }
+        Self { on: std::io::stdout().is_terminal() && !refused }
     }
 
     fn bold(&self, text: &str) -> String {
@@ -40,11 +38,7 @@ impl Ink {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.on {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
@@ -56,10 +50,7 @@ fn say(text: &str) {
 
 pub(super) fn starting(plan: &Plan, layout: &Layout) {
     let (nodes, routers) = (plan.nodes.len(), plan.routers.len());
-    say(&format!(
-        "Starting {nodes} nodes and {routers} routers on {} …",
-        near(layout.data())
-    ));
+    say(&format!("Starting {nodes} nodes and {routers} routers on {} …", near(layout.data())));
 }
 
 pub(super) fn stopping() {
@@ -79,11 +70,7 @@ pub(super) fn quote(text: &str) {
 /// The cluster serves: where everything is, and what to type.
 pub(super) fn ready(plan: &Plan, layout: &Layout, took: Duration, pid: impl Fn(&str) -> u32) {
     let ink = Ink::new();
-    let mut text = format!(
-        "\n{} in {:.1} s. Ctrl-C stops it.\n\n",
-        ink.green("Hansard serves"),
-        took.as_secs_f64()
-    );
+    let mut text = format!("\n{} in {:.1} s. Ctrl-C stops it.\n\n", ink.green("Hansard serves"), took.as_secs_f64());
     let mut table = Table::new();
     table.load_preset(NOTHING);
     for router in &plan.routers {
@@ -106,10 +93,7 @@ pub(super) fn ready(plan: &Plan, layout: &Layout, took: Duration, pid: impl Fn(&
     }
     text.push_str(&table.to_string());
     text.push_str(&how_to_talk(&ink, layout));
-    text.push_str(&format!(
-        "\n  {}\n",
-        ink.dim(&format!("Logs are in {}.", near(&layout.logs())))
-    ));
+    text.push_str(&format!("\n  {}\n", ink.dim(&format!("Logs are in {}.", near(&layout.logs())))));
     say(&text);
 }
 
@@ -160,15 +144,9 @@ pub(super) fn status(children: &[ChildStatus], output: Output) -> Result<()> {
         }),
         Output::Table => {
             let mut table = Table::new();
-            table
-                .load_preset(NOTHING)
-                .set_header(["NAME", "SITE", "PID", "ADDRESS", "STATE"]);
+            table.load_preset(NOTHING).set_header(["NAME", "SITE", "PID", "ADDRESS", "STATE"]);
             for child in children {
-                let pid = if child.pid == 0 {
-                    "-".to_owned()
-                } else {
-                    child.pid.to_string()
-                };
+                let pid = if child.pid == 0 { "-".to_owned() } else { child.pid.to_string() };
                 table.add_row([&child.name, &child.site, &pid, &child.address, &child.state]);
             }
             say(&table.to_string());

@@ -28,11 +28,7 @@ pub(super) type Answer = oneshot::Sender<Result<String, String>>;
 /// What happens to children.
 pub(super) enum Event {
     /// It is no more.
-    Ended {
-        name: String,
-        pid: u32,
-        status: Option<ExitStatus>,
-    },
+    Ended { name: String, pid: u32, status: Option<ExitStatus> },
     /// It should have ended by now.
     Overdue { name: String, pid: u32 },
 }
@@ -68,30 +64,17 @@ pub(super) struct Supervisor {
 impl Supervisor {
     pub(super) fn new(layout: Layout, plan: Plan) -> Self {
         let (sender, events) = mpsc::channel(EVENTS);
-        Self {
-            layout,
-            plan,
-            states: BTreeMap::new(),
-            restarts: BTreeMap::new(),
-            events,
-            sender,
-        }
+        Self { layout, plan, states: BTreeMap::new(), restarts: BTreeMap::new(), events, sender }
     }
 
     /// Starts every child.
     pub(super) fn start_all(&mut self) -> Result<()> {
-        let names: Vec<String> = self
-            .plan
-            .servers()
-            .map(|server| server.name.clone())
-            .collect();
+        let names: Vec<String> = self.plan.servers().map(|server| server.name.clone()).collect();
         names.iter().try_for_each(|name| self.start(name))
     }
 
     fn start(&mut self, name: &str) -> Result<()> {
-        let Some(server) = self.server(name).cloned() else {
-            anyhow::bail!("there is no {name}")
-        };
+        let Some(server) = self.server(name).cloned() else { anyhow::bail!("there is no {name}") };
         let (running, mut child) = process::spawn(&self.layout, &server)?;
         let (sender, name, pid) = (self.sender.clone(), server.name.clone(), running.pid);
         self.states.insert(server.name, State::Up(running));
@@ -104,11 +87,7 @@ impl Supervisor {
     }
 
     fn remember(&self) -> Result<()> {
-        let pids: BTreeMap<&str, u32> = self
-            .states
-            .keys()
-            .map(|name| (name.as_str(), self.pid(name)))
-            .collect();
+        let pids: BTreeMap<&str, u32> = self.states.keys().map(|name| (name.as_str(), self.pid(name))).collect();
         files::write(&self.layout.pids(), &serde_json::to_vec(&pids)?)
     }
 
@@ -150,10 +129,9 @@ impl Supervisor {
                         self.start_and_answer(&name, answer);
                         None
                     }
-                    None => Some(format!(
-                        "{name} {how}; restart it with: hansard dev restart {name}{}",
-                        self.layout.flag()
-                    )),
+                    None => {
+                        Some(format!("{name} {how}; restart it with: hansard dev restart {name}{}", self.layout.flag()))
+                    }
                 }
             }
         }
@@ -169,16 +147,9 @@ impl Supervisor {
             }
             Some(State::Down(_)) => self.start_and_answer(name, answer),
             None => {
-                let names: Vec<&str> = self
-                    .plan
-                    .servers()
-                    .map(|server| server.name.as_str())
-                    .collect();
+                let names: Vec<&str> = self.plan.servers().map(|server| server.name.as_str()).collect();
                 // The asker may have gone.
-                let _ = answer.send(Err(format!(
-                    "there is no {name:?}; there are {}",
-                    names.join(", ")
-                )));
+                let _ = answer.send(Err(format!("there is no {name:?}; there are {}", names.join(", "))));
             }
         }
     }
@@ -208,10 +179,7 @@ impl Supervisor {
                 tokio::time::sleep(ready::POLL).await;
             }
             let log = layout.log(&name);
-            let _ = answer.send(Err(format!(
-                "{name} runs (pid {pid}) but is not ready yet; see {}",
-                log.display()
-            )));
+            let _ = answer.send(Err(format!("{name} runs (pid {pid}) but is not ready yet; see {}", log.display())));
         });
     }
 
@@ -235,11 +203,7 @@ impl Supervisor {
                 None => "down: never started".to_owned(),
             },
             pid: self.pid(&server.name),
-            address: server.address(if server.role == Role::Node {
-                "rpc"
-            } else {
-                "grpc"
-            }),
+            address: server.address(if server.role == Role::Node { "rpc" } else { "grpc" }),
             metrics: server.metrics_url(),
         };
         self.plan.servers().map(of).collect()
@@ -247,18 +211,8 @@ impl Supervisor {
 
     /// Stops the routers, then the nodes; kills what takes too long.
     pub(super) async fn stop_all(&mut self) {
-        let routers: Vec<String> = self
-            .plan
-            .routers
-            .iter()
-            .map(|server| server.name.clone())
-            .collect();
-        let nodes: Vec<String> = self
-            .plan
-            .nodes
-            .iter()
-            .map(|server| server.name.clone())
-            .collect();
+        let routers: Vec<String> = self.plan.routers.iter().map(|server| server.name.clone()).collect();
+        let nodes: Vec<String> = self.plan.nodes.iter().map(|server| server.name.clone()).collect();
         for names in [routers, nodes] {
             self.stop(&names).await;
         }
@@ -267,11 +221,8 @@ impl Supervisor {
     }
 
     async fn stop(&mut self, names: &[String]) {
-        let all_down = |states: &BTreeMap<String, State>| {
-            names
-                .iter()
-                .all(|name| !matches!(states.get(name), Some(State::Up(_))))
-        };
+        let all_down =
+            |states: &BTreeMap<String, State>| names.iter().all(|name| !matches!(states.get(name), Some(State::Up(_))));
         for name in names {
             if let Some(State::Up(running)) = self.states.get(name) {
                 running.terminate();

@@ -134,10 +134,7 @@ struct Settings {
 /// Runs a node until it is told to stop.
 pub(crate) async fn run(args: NodeArgs) -> Result<Exit> {
     let settings: Settings = settings::load(&KEYS, args.config.as_deref(), &args.flags)?;
-    let telemetry = TelemetryConfig {
-        log: settings.log.clone(),
-        otlp_endpoint: settings.otlp_endpoint.clone(),
-    };
+    let telemetry = TelemetryConfig { log: settings.log.clone(), otlp_endpoint: settings.otlp_endpoint.clone() };
     let config = config(settings)?;
     config.check()?;
     if args.check_config {
@@ -156,9 +153,7 @@ pub(crate) async fn run(args: NodeArgs) -> Result<Exit> {
         entropy: Arc::new(OsEntropy),
         open: None,
     };
-    let handle = hansard_node::run(config, seams)
-        .await
-        .with_context(|| format!("{name} does not start"))?;
+    let handle = hansard_node::run(config, seams).await.with_context(|| format!("{name} does not start"))?;
     tracing::info!(node = %name, "node runs");
     let signal = stop_signal().await?;
     tracing::info!(node = %name, signal, "node drains");
@@ -172,16 +167,13 @@ fn config(settings: Settings) -> Result<NodeConfig> {
     let site = settings.site.unwrap_or_else(|| "default".to_owned());
     let data = settings.data.unwrap_or_else(|| PathBuf::from("data/node"));
     let standard = NodeConfig::new(name, site, data);
-    let millis =
-        |given: Option<u64>, standard: Duration| given.map_or(standard, Duration::from_millis);
+    let millis = |given: Option<u64>, standard: Duration| given.map_or(standard, Duration::from_millis);
     Ok(NodeConfig {
         listen: settings.listen.unwrap_or(standard.listen),
         advertise: settings.advertise,
         metrics_listen: settings.metrics_listen.unwrap_or(standard.metrics_listen),
         seeds: settings.seeds.unwrap_or_default(),
-        bootstrap_expect: settings
-            .bootstrap_expect
-            .unwrap_or(standard.bootstrap_expect),
+        bootstrap_expect: settings.bootstrap_expect.unwrap_or(standard.bootstrap_expect),
         shards: settings.shards.unwrap_or(standard.shards),
         tls: settings::mutual_tls(settings.tls_cert, settings.tls_key, settings.tls_ca)?,
         allow_plaintext: settings.allow_plaintext.unwrap_or(false),
@@ -200,10 +192,7 @@ mod tests {
         let command = <Flags as Args>::augment_args(clap::Command::new("node"));
         for argument in command.get_arguments() {
             let name = argument.get_id().as_str();
-            assert!(
-                KEYS.iter().any(|key| key.name == name),
-                "{name} cannot be set by environment"
-            );
+            assert!(KEYS.iter().any(|key| key.name == name), "{name} cannot be set by environment");
         }
     }
 }

@@ -156,10 +156,7 @@ const DRAIN_SECONDS: u64 = 20;
 /// Runs a router until it is told to stop.
 pub(crate) async fn run(args: RouterArgs) -> Result<Exit> {
     let settings: Settings = settings::load(&KEYS, args.config.as_deref(), &args.flags)?;
-    let telemetry = TelemetryConfig {
-        log: settings.log.clone(),
-        otlp_endpoint: settings.otlp_endpoint.clone(),
-    };
+    let telemetry = TelemetryConfig { log: settings.log.clone(), otlp_endpoint: settings.otlp_endpoint.clone() };
     let config = config(settings)?;
     config.check().context("bad configuration")?;
     if args.check_config {
@@ -172,14 +169,8 @@ pub(crate) async fn run(args: RouterArgs) -> Result<Exit> {
     let _telemetry = telemetry::init(&telemetry, "hansard-router", &config.name)?;
     panics::abort_on_panic();
     let name = config.name.clone();
-    let seams = Seams {
-        transport: Arc::new(TcpTransport),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(OsEntropy),
-    };
-    let handle = hansard_router::run(config, seams)
-        .await
-        .with_context(|| format!("{name} does not start"))?;
+    let seams = Seams { transport: Arc::new(TcpTransport), clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) };
+    let handle = hansard_router::run(config, seams).await.with_context(|| format!("{name} does not start"))?;
     tracing::info!(router = %name, "router runs");
     let signal = stop_signal().await?;
     tracing::info!(router = %name, signal, "router drains");
@@ -192,9 +183,7 @@ fn config(settings: Settings) -> Result<RouterConfig> {
     let client_tls = match (settings.client_tls_cert, settings.client_tls_key) {
         (None, None) => None,
         (Some(cert), Some(key)) => Some(TlsPaths::public(cert, key)),
-        _ => bail!(
-            "bad configuration: client_tls_cert and client_tls_key go together; give both or none"
-        ),
+        _ => bail!("bad configuration: client_tls_cert and client_tls_key go together; give both or none"),
     };
     let or = |given: Option<String>, standard: &str| given.unwrap_or_else(|| standard.to_owned());
     Ok(RouterConfig {
@@ -226,10 +215,7 @@ mod tests {
         let command = <Flags as Args>::augment_args(clap::Command::new("router"));
         for argument in command.get_arguments() {
             let name = argument.get_id().as_str();
-            assert!(
-                KEYS.iter().any(|key| key.name == name),
-                "{name} cannot be set by environment"
-            );
+            assert!(KEYS.iter().any(|key| key.name == name), "{name} cannot be set by environment");
         }
     }
 }

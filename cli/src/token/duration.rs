@@ -17,17 +17,10 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
             'd' => 86_400,
             _ => return Err(wrong()),
         };
-        seconds = count
-            .checked_mul(unit)
-            .and_then(|more| seconds.checked_add(more))
-            .ok_or_else(wrong)?;
+        seconds = count.checked_mul(unit).and_then(|more| seconds.checked_add(more)).ok_or_else(wrong)?;
         rest = &rest[digits + 1..];
     }
-    if seconds == 0 {
-        Err(wrong())
-    } else {
-        Ok(Duration::from_secs(seconds))
-    }
+    if seconds == 0 { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
 }
 
 #[cfg(test)]
@@ -40,17 +33,7 @@ mod tests {
         assert_eq!(seconds("90s"), Ok(90));
         assert_eq!(seconds("30d"), Ok(2_592_000));
         assert_eq!(seconds("1h30m"), Ok(5_400));
-        for wrong in [
-            "",
-            "0s",
-            "h",
-            "5",
-            "5y",
-            "-1s",
-            "1.5h",
-            "999999999999999999d",
-            "5é",
-        ] {
+        for wrong in ["", "0s", "h", "5", "5y", "-1s", "1.5h", "999999999999999999d", "5é"] {
             assert!(seconds(wrong).is_err(), "{wrong:?} was taken");
         }
     }

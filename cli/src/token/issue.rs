@@ -63,11 +63,7 @@ pub(crate) fn issue(key: &SigningKey, grant: &Grant<'_>, now_s: u64) -> Result<I
     let mut header = Header::new(Algorithm::EdDSA);
     header.kid = Some(key.id());
     let text = encode(&header, &claims, &EncodingKey::from_ed_der(&key.der()))?;
-    Ok(Issued {
-        text,
-        id,
-        expires_s,
-    })
+    Ok(Issued { text, id, expires_s })
 }
 
 #[cfg(test)]
@@ -82,13 +78,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let key = SigningKey::load_or_create(&directory.path().join("key")).unwrap();
         let ttl = Duration::from_secs(60);
-        let grant = Grant {
-            issuer: "https://i",
-            audience: "hansard",
-            subject: "carol",
-            operator,
-            ttl,
-        };
+        let grant = Grant { issuer: "https://i", audience: "hansard", subject: "carol", operator, ttl };
         let issued = issue(&key, &grant, now_s()).unwrap();
         let jwks: JwkSet = serde_json::from_value(key.jwks()).unwrap();
         let kid = decode_header(&issued.text).unwrap().kid.unwrap();

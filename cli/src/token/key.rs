@@ -19,18 +19,10 @@ impl SigningKey {
     /// Reads the key at `path`.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let pem = std::fs::read_to_string(path).with_context(|| {
-            format!(
-                "cannot read the signing key {}; `hansard dev` makes one in its data directory",
-                path.display()
-            )
+            format!("cannot read the signing key {}; `hansard dev` makes one in its data directory", path.display())
         })?;
-        let pair = KeyPair::from_pem(&pem)
-            .with_context(|| format!("{} is no PEM private key", path.display()))?;
-        anyhow::ensure!(
-            pair.is_compatible(&PKCS_ED25519),
-            "{} is no Ed25519 key",
-            path.display()
-        );
+        let pair = KeyPair::from_pem(&pem).with_context(|| format!("{} is no PEM private key", path.display()))?;
+        anyhow::ensure!(pair.is_compatible(&PKCS_ED25519), "{} is no Ed25519 key", path.display());
         Ok(Self { pair })
     }
 
@@ -78,14 +70,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("signing.key");
         let made = SigningKey::load_or_create(&path).unwrap();
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(
-            SigningKey::load_or_create(&path).unwrap().jwks(),
-            made.jwks()
-        );
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(SigningKey::load_or_create(&path).unwrap().jwks(), made.jwks());
         let x = made.jwks()["keys"][0]["x"].as_str().unwrap().to_owned();
         assert_eq!(BASE64URL_NOPAD.decode(x.as_bytes()).unwrap().len(), 32);
     }
@@ -94,20 +80,8 @@ mod tests {
     fn what_is_no_key_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("signing.key");
-        assert!(
-            SigningKey::load(&path)
-                .err()
-                .unwrap()
-                .to_string()
-                .contains("signing.key")
-        );
+        assert!(SigningKey::load(&path).err().unwrap().to_string().contains("signing.key"));
         std::fs::write(&path, "x").unwrap();
-        assert!(
-            SigningKey::load(&path)
-                .err()
-                .unwrap()
-                .to_string()
-                .contains("no PEM")
-        );
+        assert!(SigningKey::load(&path).err().unwrap().to_string().contains("no PEM"));
     }
 }

@@ -69,12 +69,7 @@ pub(crate) struct IssueArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RevokeArgs {
     /// The token's id: its jti claim, which `token issue --output json` prints.
-    #[arg(
-        long,
-        value_name = "ID",
-        conflicts_with = "person",
-        required_unless_present = "person"
-    )]
+    #[arg(long, value_name = "ID", conflicts_with = "person", required_unless_present = "person")]
     id: Option<String>,
     /// The person, by id (32 hexadecimal digits) or by subject.
     #[arg(long, value_name = "PERSON")]
@@ -93,10 +88,7 @@ pub(crate) async fn run(command: TokenCommand) -> Result<Exit> {
 }
 
 fn issue_token(args: &IssueArgs) -> Result<()> {
-    let path = args
-        .key
-        .clone()
-        .unwrap_or_else(|| Layout::new(&args.data).signing_key());
+    let path = args.key.clone().unwrap_or_else(|| Layout::new(&args.data).signing_key());
     let key = SigningKey::load(&path)?;
     let grant = Grant {
         issuer: &args.issuer,
@@ -121,15 +113,8 @@ async fn revoke(args: RevokeArgs) -> Result<()> {
     let (target, said) = match (args.id, args.person) {
         (Some(id), _) => (Target::TokenId(id.clone()), format!("token {id}")),
         (None, Some(person)) => {
-            let id = if is_id(&person) {
-                person.clone()
-            } else {
-                client.resolve_person(&person).await?.id
-            };
-            (
-                Target::Person(id),
-                format!("every token that {person} was issued until now"),
-            )
+            let id = if is_id(&person) { person.clone() } else { client.resolve_person(&person).await?.id };
+            (Target::Person(id), format!("every token that {person} was issued until now"))
         }
         (None, None) => {
             return Err(Failure::usage("say what to revoke with --id or --person").into());

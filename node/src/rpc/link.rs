@@ -118,21 +118,23 @@ impl Reader<'_> {
         let node = self.node.clone();
         let (id, deadline) = (call.id, deadline(call.deadline_ms));
         let span = calls::span(&call);
-        tokio::spawn(
-            async move {
-                let answer = tokio::time::timeout(deadline, calls::answer(&node, call)).await;
-                let outcome = match answer {
-                    Ok(Ok(outcome)) => outcome,
-                    Ok(Err(status)) => {
-                        node.metrics.refused(&status::reason_of(&status).unwrap_or_default());
-                        Outcome::Status(status)
-                    }
-                    Err(_) => Outcome::Status(late()),
-                };
-                outbox.reply(wire::NodeReply { id, outcome: Some(outcome) }, Some(permit));
-            }
-            .instrument(span),
-        );
+        let work = async move {
+            let answer = tokio::time::timeout(deadline, calls::answer(&node, call)).await;
+            let outcome = match answer {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(status)) => {
+                    node.metrics.refused(&status::reason_of(&status).unwrap_or_default());
+                    Outcome::Status(status)
+                }
+                Err(_) => Outcome::Status(late()),
+            };
+            outbox.reply(wire::NodeReply { id, outcome: Some(outcome) }, Some(permit));
+        };
+        // Taken as far as it goes at once, so that proposals wait for their shard in the order in which they came.
+        let mut work = Box::pin(work.instrument(span));
+        if futures_util::poll!(&mut work).is_pending() {
+            tokio::spawn(work);
+        }
     }
 
     fn of_shard(&mut self, call: &wire::NodeCall) -> Arc<Semaphore> {

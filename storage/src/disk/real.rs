@@ -64,6 +64,15 @@ struct RealLock {
 
 impl DiskLock for RealLock {}
 
+/// Has the kernel forget what it cached of a file, and cache it page by page from now on. What was zeroed or read in long
+/// runs is cached in folios of up to megabytes, and a write of a few kilobytes would then dirty, and be charged for, a
+/// whole folio: a thousand times its size, as measured on Linux 6.18.
+fn cache_by_page(file: &File) -> io::Result<()> {
+    use rustix::fs::{Advice, fadvise};
+    fadvise(file, 0, None, Advice::DontNeed)?;
+    Ok(fadvise(file, 0, None, Advice::Random)?)
+}
+
 impl Disk for RealDisk {
     fn lock(&self, name: &str) -> io::Result<Option<Box<dyn DiskLock>>> {
         fs::create_dir_all(&self.root)?;
@@ -100,6 +109,7 @@ impl Disk for RealDisk {
             left -= piece;
         }
         file.sync_all()?;
+        cache_by_page(&file)?;
         Ok(Arc::new(RealFile { file, len }))
     }
 
@@ -109,6 +119,7 @@ impl Disk for RealDisk {
             .write(true)
             .open(self.path(name))?;
         let len = file.metadata()?.len();
+        cache_by_page(&file)?;
         Ok(Arc::new(RealFile { file, len }))
     }
 

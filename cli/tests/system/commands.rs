@@ -1,0 +1,109 @@
+//! The command line as a person types it.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use serde_json::Value;
+
+use crate::harness::{Cluster, hansard, shared};
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line.trim()).unwrap_or_else(|error| panic!("{error} in {line:?}"))
+}
+
+fn create(cluster: &Cluster, name: &str) -> String {
+    let room = json(&cluster.run("alice", 0, &["room", "create", name, "--output", "json"]));
+    room["id"].as_str().expect("an id").to_owned()
+}
+
+/// A number that ProtoJSON may write as text.
+fn number(value: &Value) -> u64 {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn a_message_goes_from_one_office_to_the_other() {
+    let cluster = shared();
+    let room = create(cluster, "general");
+    cluster.run("alice", 0, &["room", "invite", &room, "bob"]);
+    let mut tail =
+        cluster.command("bob", 1, &["tail", &room, "--output", "json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let sent = json(&cluster.run("alice", 0, &["send", &room, "hello, Denver", "--output", "json"]));
+    assert_eq!(sent["room"], room.as_str());
+    assert!(sent["time"].as_str().unwrap().ends_with('Z'));
+    loop {
+        let event = json(&lines.next().expect("tail goes on").unwrap());
+        if event["kind"] == "message" {
+            assert_eq!(number(&event["seq"]), number(&sent["seq"]));
+            assert_eq!((&event["text"], &event["senderName"]), (&"hello, Denver".into(), &"alice".into()));
+            assert_eq!(event["sender"].as_str().unwrap().len(), 32);
+            break;
+        }
+    }
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+}
+
+#[test]
+fn every_command_for_rooms_and_messages_works() {
+    let cluster = shared();
+    let room = create(cluster, "commands");
+    let run = |who: &str, router: usize, args: &[&str]| {
+        let mut all = args.to_vec();
+        all.extend(["--output", "json"]);
+        cluster.run(who, router, &all)
+    };
+    run("alice", 1, &["room", "invite", &room, "bob"]);
+    run("alice", 0, &["room", "role", &room, "bob", "owner"]);
+    let said = json(&run("bob", 1, &["send", &room, "first"]));
+    let seq = number(&said["seq"]).to_string();
+    run("bob", 0, &["edit", &room, &seq, "first, edited"]);
+    run("bob", 0, &["redact", &room, &seq]);
+    assert_eq!(run("alice", 0, &["room", "members", &room]).lines().count(), 2);
+    assert!(run("alice", 1, &["room", "list"]).contains(&room));
+    let history = run("alice", 0, &["history", &room]);
+    let kinds: Vec<String> = history.lines().map(|l| json(l)["kind"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(kinds, ["room_created", "invited", "role", "message", "edit", "redaction"]);
+    run("alice", 0, &["room", "remove", &room, "bob"]);
+    let refused = cluster.try_run("bob", 0, &["send", &room, "too late"]);
+    // A private room is as good as none to those who are out.
+    assert_eq!(refused.status.code(), Some(6), "{}", String::from_utf8_lossy(&refused.stderr));
+    let direct = json(&run("alice", 0, &["dm", "bob"]));
+    assert_eq!(json(&run("bob", 1, &["dm", "alice"]))["id"], direct["id"]);
+    let public = json(&run("alice", 0, &["room", "create", "lobby", "--public"]));
+    let public = public["id"].as_str().unwrap();
+    run("bob", 1, &["room", "join", public]);
+    run("bob", 1, &["room", "leave", public]);
+    let status = json(&run("bob", 0, &["cluster", "status"]));
+    assert_eq!(status["nodes"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_person_reads_tables() {
+    let cluster = shared();
+    let room = create(cluster, "tables");
+    cluster.run("alice", 0, &["send", &room, "for human eyes"]);
+    let history = cluster.run("alice", 0, &["history", &room]);
+    assert!(history.contains("alice") && history.contains("for human eyes"), "{history}");
+    let nodes = cluster.run("alice", 0, &["cluster", "status"]);
+    assert!(nodes.contains("boston") && nodes.contains("bangalore"), "{nodes}");
+}
+
+#[test]
+fn errors_say_what_to_do_and_have_their_exit_codes() {
+    let cluster = shared();
+    let unset = hansard().args(["room", "list"]).output().unwrap();
+    let said = String::from_utf8_lossy(&unset.stderr).into_owned();
+    assert!(!unset.status.success() && said.contains("HANSARD_ROUTER"), "{said}");
+    assert_eq!(hansard().args(["send"]).output().unwrap().status.code(), Some(2));
+    let mut bad = cluster.command("alice", 0, &["room", "list"]);
+    let refused = bad.env("HANSARD_TOKEN", "nonsense").output().unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("token"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(hansard().args(["completions", shell]).output().unwrap().stdout.len() > 1_000);
+    }
+}
