@@ -28,6 +28,19 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// The data directory is of another cluster than the seeds.
+    #[error(
+        "this data directory belongs to cluster {ours}, but seed {seed} belongs to another cluster, {theirs}: give this node \
+         its own data directory, or an empty one to join anew; nothing was changed"
+    )]
+    ForeignCluster {
+        /// Of the directory.
+        ours: ClusterId,
+        /// Of the seed.
+        theirs: ClusterId,
+        /// The seed.
+        seed: String,
+    },
     /// A stored shard can't be served.
     #[error(
         "the stored shards cannot be served: {0}; keep the data directory and restart, or start the node anew under a new id"

@@ -12,9 +12,11 @@ use bytes::Bytes;
 use hansard_domain::meta::MetaView;
 use hansard_runtime::Health;
 use hansard_storage::Store;
+use tokio::sync::watch;
 
 use crate::{
     config::{NodeConfig, Seams},
+    error::RunError,
     fanout::Fanout,
     links::{DirectoryHub, Links},
     meta::{Binding, Calls, Hosting, Known},
@@ -41,6 +43,8 @@ pub(crate) struct Node {
     pub(crate) metrics: NodeMetrics,
     pub(crate) health: Health,
     pub(crate) draining: AtomicBool,
+    /// Why the node must not go on.
+    pub(crate) misplaced: watch::Sender<Option<RunError>>,
 }
 
 impl Node {

@@ -101,6 +101,11 @@ impl Printer {
         }
         let mut object = render::object(gap)?;
         object.insert("kind".into(), "gap".into());
+        // What every line has: where the reader is, and, as there is no sender and no text, empty ones.
+        object.insert("seq".into(), gap.to_seq.to_string().into());
+        for absent in ["sender", "text"] {
+            object.insert(absent.into(), "".into());
+        }
         Ok(render::line(&serde_json::to_string(&object)?)?)
     }
 }

@@ -155,9 +155,15 @@ pub(crate) async fn run(args: NodeArgs) -> Result<Exit> {
     };
     let handle = hansard_node::run(config, seams).await.with_context(|| format!("{name} does not start"))?;
     tracing::info!(node = %name, "node runs");
-    let signal = stop_signal().await?;
-    tracing::info!(node = %name, signal, "node drains");
+    let stopped = tokio::select! {
+        signal = stop_signal() => Ok(signal?),
+        why = handle.misplaced() => Err(why),
+    };
+    tracing::info!(node = %name, signal = stopped.as_ref().ok(), "node drains");
     handle.shutdown().await;
+    if let Err(why) = stopped {
+        anyhow::bail!("{name} must not go on: {why}");
+    }
     tracing::info!(node = %name, "node ends");
     Ok(Exit::Ok)
 }

@@ -7,7 +7,7 @@ use hansard_proto::v1::{
 
 use crate::{
     both,
-    harness::{Conn, Over, Person, Raw, hansard, reason, request_id, shared},
+    harness::{Cluster, Conn, Over, PATIENCE, Person, Raw, hansard, reason, request_id, shared},
 };
 
 both! {
@@ -190,29 +190,24 @@ fn a_data_directory_serves_one_node_at_a_time() {
 
 #[test]
 fn a_directory_of_another_cluster_is_refused() {
-    let mut one = crate::harness::Cluster::start(&["--nodes", "3", "--routers", "1"]);
-    let mut other = crate::harness::Cluster::start(&["--nodes", "1", "--routers", "1"]);
-    one.stop();
+    let cluster = Cluster::start(&["--nodes", "3", "--routers", "1"]);
+    let mut other = Cluster::start(&["--nodes", "1", "--routers", "1"]);
     other.stop();
-    let foreign = &other.ready.nodes[0].data;
-    let own = &one.ready.nodes[0].data;
-    let aside = own.with_extension("aside");
-    std::fs::rename(own, &aside).unwrap();
-    std::fs::rename(foreign, own).unwrap();
-    one.restart();
-    let said = wait_for_log(&one, "node1", "cluster");
-    assert!(said.contains("another cluster"), "{said}");
-}
-
-/// Waits until a child's log speaks of something, and gives the log.
-fn wait_for_log(cluster: &crate::harness::Cluster, name: &str, word: &str) -> String {
-    let path = cluster.data().join("logs").join(format!("{name}.log"));
-    let deadline = std::time::Instant::now() + crate::harness::PATIENCE;
-    loop {
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        if text.contains(word) && text.contains("another cluster") || std::time::Instant::now() > deadline {
-            return text;
-        }
+    let own = &cluster.ready.nodes[0];
+    cluster.kill(own.pid);
+    while std::fs::metadata(format!("/proc/{}", own.pid)).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::fs::rename(&own.data, own.data.with_extension("aside")).unwrap();
+    std::fs::rename(&other.ready.nodes[0].data, &own.data).unwrap();
+    let mut restart = hansard();
+    let mut restart = restart.args(["dev", "restart", "node1", "--data"]).arg(cluster.data()).spawn().unwrap();
+    let log = cluster.data().join("logs/node1.log");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(&log).unwrap().contains("belongs to another cluster") {
+        assert!(std::time::Instant::now() < deadline, "{} says nothing of it", log.display());
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
+    let _ = restart.kill();
+    let _ = restart.wait();
 }

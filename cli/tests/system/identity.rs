@@ -121,7 +121,7 @@ async fn operators_calls_are_refused_to_others(over: Over) {
     let mut bob = Person::connect(shared(), over, 0, "bob").await;
     let request = RevokeTokenRequest { request_id: request_id(), target: Some(Target::TokenId("x".to_owned())) };
     let refused: Result<RevokeTokenResponse, _> = bob.call("ClusterService/RevokeToken", &request).await;
-    assert_eq!(reason(&refused.unwrap_err()), "OPERATOR_ONLY");
+    assert_eq!(reason(&refused.unwrap_err()), "NOT_OPERATOR");
     let status: GetClusterStatusResponse =
         bob.call("ClusterService/GetClusterStatus", &GetClusterStatusRequest {}).await.expect("for everybody");
     assert_eq!((status.nodes.len(), status.shards.len()), (3, 13));

@@ -8,6 +8,7 @@ mod commands;
 mod controller;
 mod decision;
 mod hosting;
+mod kinship;
 mod known;
 mod members;
 mod proposing;
@@ -30,6 +31,7 @@ use crate::{links, state::Node};
 pub(crate) fn spawn(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
     vec![
         tokio::spawn(bootstrap::bootstrap(node.clone())),
+        tokio::spawn(kinship::check(node.clone())),
         tokio::spawn(hosting::host_shards(node.clone())),
         tokio::spawn(watchful::greet_others(node.clone())),
         tokio::spawn(watchful::watch_readiness(node.clone())),

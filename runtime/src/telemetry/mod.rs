@@ -22,9 +22,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+/// What is logged if nobody says otherwise. openraft tells every retry of every group; what matters of it, leadership and
+/// links, we say ourselves.
+const LOGGED: &str = "info,openraft=error";
+
 /// Spans that are sent to a collector; without one, spans finer than `info` are not even made.
-const TRACED: &str =
-    "info,hansard=debug,hansard_node=debug,hansard_router=debug,hansard_client=debug";
+const TRACED: &str = "info,hansard=debug,hansard_node=debug,hansard_router=debug,hansard_client=debug";
 
 /// What to log and where spans go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,9 +43,7 @@ pub struct TelemetryConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The log filter cannot be read.
-    #[error(
-        "the log filter {filter:?} cannot be read ({reason}); write it like info,hansard_node=debug"
-    )]
+    #[error("the log filter {filter:?} cannot be read ({reason}); write it like info,hansard_node=debug")]
     Filter {
         /// What was given.
         filter: String,
@@ -79,19 +80,15 @@ impl Drop for TelemetryGuard {
 ///
 /// # Errors
 /// [`TelemetryError`] says which setting is wrong.
-pub fn init(
-    config: &TelemetryConfig,
-    service: &str,
-    instance: &str,
-) -> Result<TelemetryGuard, TelemetryError> {
+pub fn init(config: &TelemetryConfig, service: &str, instance: &str) -> Result<TelemetryGuard, TelemetryError> {
     let endpoint = config
         .otlp_endpoint
         .clone()
         .or_else(|| std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").ok())
         .filter(|endpoint| !endpoint.is_empty());
     let provider = provider(endpoint.as_deref(), service, instance)?;
-    let logged = config.log.as_deref().unwrap_or("info");
-    let traced = if endpoint.is_some() { TRACED } else { "info" };
+    let logged = config.log.as_deref().unwrap_or(LOGGED);
+    let traced = if endpoint.is_some() { TRACED } else { LOGGED };
     let traces = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer("hansard"))
         .with_location(false)
@@ -99,16 +96,9 @@ pub fn init(
         .with_filter(filter(traced)?);
 
     let logs = if std::io::stderr().is_terminal() {
-        fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_target(false)
-            .boxed()
+        fmt::layer().with_writer(std::io::stderr).with_target(false).boxed()
     } else {
-        fmt::layer()
-            .with_writer(std::io::stderr)
-            .event_format(json::Json)
-            .fmt_fields(JsonFields::new())
-            .boxed()
+        fmt::layer().with_writer(std::io::stderr).event_format(json::Json).fmt_fields(JsonFields::new()).boxed()
     };
     tracing_subscriber::registry()
         .with(traces)
@@ -119,17 +109,11 @@ pub fn init(
 }
 
 fn filter(text: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::try_new(text).map_err(|error| TelemetryError::Filter {
-        filter: text.to_owned(),
-        reason: error.to_string(),
-    })
+    EnvFilter::try_new(text)
+        .map_err(|error| TelemetryError::Filter { filter: text.to_owned(), reason: error.to_string() })
 }
 
-fn provider(
-    endpoint: Option<&str>,
-    service: &str,
-    instance: &str,
-) -> Result<SdkTracerProvider, TelemetryError> {
+fn provider(endpoint: Option<&str>, service: &str, instance: &str) -> Result<SdkTracerProvider, TelemetryError> {
     let resource = Resource::builder()
         .with_service_name(service.to_owned())
         .with_attribute(KeyValue::new("service.instance.id", instance.to_owned()))
@@ -144,9 +128,6 @@ fn provider(
         .with_tonic()
         .with_endpoint(endpoint)
         .build()
-        .map_err(|error| TelemetryError::Exporter {
-            endpoint: endpoint.to_owned(),
-            reason: error.to_string(),
-        })?;
+        .map_err(|error| TelemetryError::Exporter { endpoint: endpoint.to_owned(), reason: error.to_string() })?;
     Ok(builder.with_batch_exporter(exporter).build())
 }
