@@ -25,7 +25,7 @@ use crate::{
     links::{DirectoryHub, Links},
     meta::{self, Binding, Calls, Hosting, Known},
     metrics::{self, NodeMetrics},
-    raft::{Dial, NodeInfo, Peers, Tuning, handshake::Handshake},
+    raft::{Dial, NodeInfo, Peers, Tuning, blocking::blocking, handshake::Handshake},
     serve::serve,
     shard::{HostSeams, ShardHost},
     state::Node,
@@ -70,8 +70,7 @@ impl NodeHandle {
         let store = self.node.store.clone();
         let id = self.id;
         self.part().await;
-        let closed = tokio::task::spawn_blocking(move || store.close()).await;
-        if let Ok(Err(error)) = closed {
+        if let Err(error) = blocking(|| store.close()) {
             tracing::error!(%error, "the store did not close cleanly; the next start replays its log");
         }
         tracing::info!(node = id, "stopped");
@@ -109,6 +108,16 @@ impl NodeHandle {
         self.part().await;
     }
 
+    /// Waits until the node finds that it must not go on, such as with another cluster's data; says why. It should be shut
+    /// down then.
+    pub async fn misplaced(&self) -> String {
+        let mut misplaced = self.node.misplaced.subscribe();
+        match misplaced.wait_for(Option::is_some).await {
+            Ok(why) => why.as_ref().map(ToString::to_string).unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Whether the node has caught up and serves.
     pub fn ready(&self) -> bool {
         self.node.health.ready()
@@ -122,7 +131,7 @@ impl NodeHandle {
 pub async fn run(config: NodeConfig, seams: Seams) -> Result<NodeHandle, RunError> {
     config.check()?;
     let tls = config.tls.as_ref().map(Tls::load).transpose()?;
-    let store = open(&config, &seams).await?;
+    let store = open(&config, &seams)?;
     let listener = listen(&seams, &config.listen).await?;
     let addr = listener.local_addr();
     let metrics = Metrics::new();
@@ -152,7 +161,7 @@ pub async fn run(config: NodeConfig, seams: Seams) -> Result<NodeHandle, RunErro
     })
 }
 
-async fn open(config: &NodeConfig, seams: &Seams) -> Result<Store, RunError> {
+fn open(config: &NodeConfig, seams: &Seams) -> Result<Store, RunError> {
     let mut fresh = FreshIdentity { store: [0; 16], node: 0 };
     seams.entropy.fill(&mut fresh.store);
     while fresh.node == 0 {
@@ -162,11 +171,11 @@ async fn open(config: &NodeConfig, seams: &Seams) -> Result<Store, RunError> {
     }
     let open = seams.open.clone();
     let options = Options::new(&config.data, fresh);
-    let opened = tokio::task::spawn_blocking(move || match open {
+    let opened = blocking(|| match open {
         Some(open) => open(options),
         None => Store::open_real(options, RocksOptions::default()),
     });
-    Ok(opened.await.expect("opening a store does not panic")?)
+    Ok(opened?)
 }
 
 async fn listen(seams: &Seams, address: &str) -> Result<Box<dyn Listener>, RunError> {
@@ -213,6 +222,7 @@ fn assemble(
         metrics: NodeMetrics::register(metrics),
         health: Health::new(),
         draining: AtomicBool::new(false),
+        misplaced: watch::Sender::default(),
         config,
         seams,
         local,

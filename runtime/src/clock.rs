@@ -58,10 +58,7 @@ mod tests {
         let year_2020 = 1_577_836_800_000_000;
         let year_2200 = 7_258_118_400_000_000;
         let now = SystemClock.now_us();
-        assert!(
-            now > year_2020 && now < year_2200,
-            "{now} is not in microseconds"
-        );
+        assert!(now > year_2020 && now < year_2200, "{now} is not in microseconds");
     }
 
     #[test]

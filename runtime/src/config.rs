@@ -90,9 +90,7 @@ pub enum ConfigError {
 }
 
 fn hint(near: &Option<String>) -> String {
-    near.as_ref()
-        .map(|near| format!("; did you mean {near:?}?"))
-        .unwrap_or_default()
+    near.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default()
 }
 
 /// Reads the layers. `environment` is usually [`std::env::vars`]; variables whose name after the prefix is among
@@ -112,100 +110,60 @@ pub fn load<T: DeserializeOwned>(
     if let Some(path) = file {
         let table = read_file(path)?;
         for (name, value) in table {
-            let key = known(keys, &name)
-                .ok_or_else(|| unknown(keys, &name, &path.display().to_string()))?;
-            let value = if name == key.name {
-                value
-            } else {
-                read_secret(&value)?
-            };
+            let key = known(keys, &name).ok_or_else(|| unknown(keys, &name, &path.display().to_string()))?;
+            let value = if name == key.name { value } else { read_secret(&value)? };
             merged.insert(key.name.to_owned(), value);
         }
     }
     for (variable, text) in environment {
-        let Some(name) = variable
-            .strip_prefix(ENV_PREFIX)
-            .map(str::to_ascii_lowercase)
-        else {
+        let Some(name) = variable.strip_prefix(ENV_PREFIX).map(str::to_ascii_lowercase) else {
             continue;
         };
         if foreign.contains(&name.as_str()) || is_service_link(&name) {
             continue;
         }
         let key = known(keys, &name).ok_or_else(|| unknown(keys, &name, "the environment"))?;
-        let value = if name == key.name {
-            parse(key.kind, &variable, &text)?
-        } else {
-            read_secret(&Value::String(text))?
-        };
+        let value =
+            if name == key.name { parse(key.kind, &variable, &text)? } else { read_secret(&Value::String(text))? };
         merged.insert(key.name.to_owned(), value);
     }
     let flags = Table::try_from(flags).map_err(|error| ConfigError::Invalid(error.to_string()))?;
     merged.extend(flags);
-    Value::Table(merged)
-        .try_into()
-        .map_err(|error: toml::de::Error| ConfigError::Invalid(error.message().to_owned()))
+    Value::Table(merged).try_into().map_err(|error: toml::de::Error| ConfigError::Invalid(error.message().to_owned()))
 }
 
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|error| ConfigError::Read {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })?;
-    toml::from_str(&text).map_err(|error| ConfigError::Syntax {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
+    let text = fs::read_to_string(path)
+        .map_err(|error| ConfigError::Read { path: path.to_owned(), reason: error.to_string() })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Syntax { path: path.to_owned(), reason: error.to_string() })
 }
 
 fn known<'a>(keys: &'a [Key], name: &str) -> Option<&'a Key> {
-    keys.iter().find(|key| key.name == name).or_else(|| {
-        keys.iter()
-            .find(|key| key.kind == Kind::Secret && name.strip_suffix("_file") == Some(key.name))
-    })
+    keys.iter()
+        .find(|key| key.name == name)
+        .or_else(|| keys.iter().find(|key| key.kind == Kind::Secret && name.strip_suffix("_file") == Some(key.name)))
 }
 
 fn unknown(keys: &[Key], name: &str, place: &str) -> ConfigError {
-    let near = keys
-        .iter()
-        .map(|key| (distance(key.name, name), key.name))
-        .min();
-    let near = near
-        .filter(|(distance, _)| *distance <= 3)
-        .map(|(_, name)| name.to_owned());
-    ConfigError::Unknown {
-        key: name.to_owned(),
-        place: place.to_owned(),
-        near,
-    }
+    let near = keys.iter().map(|key| (distance(key.name, name), key.name)).min();
+    let near = near.filter(|(distance, _)| *distance <= 3).map(|(_, name)| name.to_owned());
+    ConfigError::Unknown { key: name.to_owned(), place: place.to_owned(), near }
 }
 
 fn read_secret(path: &Value) -> Result<Value, ConfigError> {
     let path = PathBuf::from(path.as_str().unwrap_or_default());
-    let text = fs::read_to_string(&path).map_err(|error| ConfigError::Read {
-        path,
-        reason: error.to_string(),
-    })?;
-    Ok(Value::String(
-        text.trim_end_matches(['\r', '\n']).to_owned(),
-    ))
+    let text = fs::read_to_string(&path).map_err(|error| ConfigError::Read { path, reason: error.to_string() })?;
+    Ok(Value::String(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn parse(kind: Kind, variable: &str, text: &str) -> Result<Value, ConfigError> {
-    let wrong = |wanted| ConfigError::Value {
-        key: variable.to_owned(),
-        value: text.to_owned(),
-        wanted,
-    };
+    let wrong = |wanted| ConfigError::Value { key: variable.to_owned(), value: text.to_owned(), wanted };
     Ok(match kind {
         Kind::Text | Kind::Secret => Value::String(text.to_owned()),
         Kind::Number => Value::Integer(text.trim().parse().map_err(|_| wrong("whole number"))?),
         Kind::Flag => Value::Boolean(text.trim().parse().map_err(|_| wrong("true or false"))?),
         Kind::List => {
-            let items = text
-                .split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty());
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
         }
     })
@@ -274,25 +232,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("hansard.toml");
         fs::write(&path, file).unwrap();
-        let env = env
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         load(&KEYS, Some(&path), env, &["token"], flags)
     }
 
     #[test]
     fn flags_win_over_environment_over_file() {
         let file = "listen = 'file:1'\nshards = 1\nplain = true\n";
-        let env = [
-            ("HANSARD_SHARDS", "2"),
-            ("HANSARD_SEEDS", "a:1, b:2"),
-            ("HOME", "/"),
-            ("HANSARD_TOKEN", "t"),
-        ];
-        let flags = Flags {
-            listen: Some("flag:1"),
-            shards: None,
-        };
+        let env = [("HANSARD_SHARDS", "2"), ("HANSARD_SEEDS", "a:1, b:2"), ("HOME", "/"), ("HANSARD_TOKEN", "t")];
+        let flags = Flags { listen: Some("flag:1"), shards: None };
         let config = read(file, &env, &flags).unwrap();
         assert_eq!(config.listen, "flag:1");
         assert_eq!(config.shards, 2);
@@ -302,20 +250,10 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused_with_a_hint() {
-        let error = read("listne = 'x'", &[], &Flags::default())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("\"listne\"") && error.contains("did you mean \"listen\""),
-            "{error}"
-        );
-        let error = read("", &[("HANSARD_SHADRS", "1")], &Flags::default())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("the environment") && error.contains("\"shards\""),
-            "{error}"
-        );
+        let error = read("listne = 'x'", &[], &Flags::default()).unwrap_err().to_string();
+        assert!(error.contains("\"listne\"") && error.contains("did you mean \"listen\""), "{error}");
+        let error = read("", &[("HANSARD_SHADRS", "1")], &Flags::default()).unwrap_err().to_string();
+        assert!(error.contains("the environment") && error.contains("\"shards\""), "{error}");
     }
 
     #[test]
@@ -326,12 +264,7 @@ mod tests {
             ("HANSARD_NODE_PORT", "tcp://10.0.0.1:7000"),
             ("HANSARD_NODE_PORT_7000_TCP_ADDR", "10.0.0.1"),
         ];
-        assert_eq!(
-            read("listen = 'x'", &env, &Flags::default())
-                .unwrap()
-                .listen,
-            "x"
-        );
+        assert_eq!(read("listen = 'x'", &env, &Flags::default()).unwrap().listen, "x");
     }
 
     #[test]
@@ -340,19 +273,9 @@ mod tests {
         let path = directory.path().join("secret");
         fs::write(&path, "s3cret\n").unwrap();
         let path = path.to_str().unwrap();
-        let by_env = read(
-            "listen = 'x'",
-            &[("HANSARD_PASSWORD_FILE", path)],
-            &Flags::default(),
-        )
-        .unwrap();
+        let by_env = read("listen = 'x'", &[("HANSARD_PASSWORD_FILE", path)], &Flags::default()).unwrap();
         assert_eq!(by_env.password, "s3cret");
-        let by_file = read(
-            &format!("listen = 'x'\npassword_file = '{path}'"),
-            &[],
-            &Flags::default(),
-        )
-        .unwrap();
+        let by_file = read(&format!("listen = 'x'\npassword_file = '{path}'"), &[], &Flags::default()).unwrap();
         assert_eq!(by_file.password, "s3cret");
         let error = read("listen = 'x'\nlisten_file = 'y'", &[], &Flags::default()).unwrap_err();
         assert!(matches!(error, ConfigError::Unknown { .. }), "{error}");
@@ -360,22 +283,10 @@ mod tests {
 
     #[test]
     fn bad_values_say_what_is_wanted() {
-        let error = read(
-            "listen = 'x'",
-            &[("HANSARD_SHARDS", "many")],
-            &Flags::default(),
-        )
-        .unwrap_err()
-        .to_string();
-        assert!(
-            error.contains("HANSARD_SHARDS") && error.contains("whole number"),
-            "{error}"
-        );
+        let error = read("listen = 'x'", &[("HANSARD_SHARDS", "many")], &Flags::default()).unwrap_err().to_string();
+        assert!(error.contains("HANSARD_SHARDS") && error.contains("whole number"), "{error}");
         let error = read("", &[], &Flags::default()).unwrap_err().to_string();
         assert!(error.contains("listen"), "{error}");
-        assert!(matches!(
-            read("listen", &[], &Flags::default()),
-            Err(ConfigError::Syntax { .. })
-        ));
+        assert!(matches!(read("listen", &[], &Flags::default()), Err(ConfigError::Syntax { .. })));
     }
 }

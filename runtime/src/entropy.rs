@@ -34,11 +34,7 @@ pub trait Entropy: Send + Sync + 'static {
 
     /// A number in `0..bound` (0 when `bound` is 0); for jitter, not for keys: the last values are a hair less likely.
     fn below(&self, bound: u64) -> u64 {
-        if bound == 0 {
-            0
-        } else {
-            self.next_u64() % bound
-        }
+        if bound == 0 { 0 } else { self.next_u64() % bound }
     }
 }
 
@@ -70,10 +66,7 @@ impl SeededEntropy {
 
 impl Entropy for SeededEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fill_bytes(bytes);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(bytes);
     }
 }
 
@@ -83,11 +76,7 @@ mod tests {
 
     #[test]
     fn a_seed_decides_every_byte() {
-        let (a, b, c) = (
-            SeededEntropy::new(7),
-            SeededEntropy::new(7),
-            SeededEntropy::new(8),
-        );
+        let (a, b, c) = (SeededEntropy::new(7), SeededEntropy::new(7), SeededEntropy::new(8));
         let first = a.salt();
         assert_eq!(first, b.salt());
         assert_ne!(first, c.salt());

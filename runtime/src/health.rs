@@ -49,10 +49,7 @@ impl Health {
             live: AtomicBool::new(true),
             draining: AtomicBool::new(false),
         };
-        Self {
-            flags: Arc::new(flags),
-            changed: Arc::default(),
-        }
+        Self { flags: Arc::new(flags), changed: Arc::default() }
     }
 
     /// Startup is over.
@@ -82,9 +79,7 @@ impl Health {
 
     /// Started, able to work, and not draining.
     pub fn ready(&self) -> bool {
-        self.started()
-            && self.flags.ready.load(Ordering::SeqCst)
-            && !self.flags.draining.load(Ordering::SeqCst)
+        self.started() && self.flags.ready.load(Ordering::SeqCst) && !self.flags.draining.load(Ordering::SeqCst)
     }
 
     /// Not stuck.
@@ -104,20 +99,14 @@ impl Health {
             "liveness" => self.live(),
             _ => self.ready(),
         };
-        if good {
-            ServingStatus::Serving
-        } else {
-            ServingStatus::NotServing
-        }
+        if good { ServingStatus::Serving } else { ServingStatus::NotServing }
     }
 
     /// Keeps the gRPC health service in step.
     async fn report(self, reporter: HealthReporter) {
         loop {
             for service in SERVICES {
-                reporter
-                    .set_service_status(service, self.of_service(service))
-                    .await;
+                reporter.set_service_status(service, self.of_service(service)).await;
             }
             self.changed.notified().await;
         }
@@ -163,14 +152,10 @@ pub async fn serve_health(
     let address = listener.local_addr();
     let (reporter, service) = tonic_health::server::health_reporter();
     let routes = Routes::from(router(health.clone(), metrics)).add_service(service);
-    let server = tonic::transport::Server::builder()
-        .accept_http1(true)
-        .add_routes(routes);
+    let server = tonic::transport::Server::builder().accept_http1(true).add_routes(routes);
     let report = tokio::spawn(health.report(reporter));
     let task = tokio::spawn(async move {
-        let served = server
-            .serve_with_incoming_shutdown(incoming(listener, None), drain.started_owned())
-            .await;
+        let served = server.serve_with_incoming_shutdown(incoming(listener, None), drain.started_owned()).await;
         report.abort();
         if let Err(error) = served {
             tracing::error!(%error, "the health and metrics listener failed");
@@ -181,17 +166,12 @@ pub async fn serve_health(
 
 fn router(health: Health, metrics: Metrics) -> Router {
     let answer = |good: bool| {
-        if good {
-            (StatusCode::OK, "ok\n")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "no\n")
-        }
+        if good { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "no\n") }
     };
     let probe = move |of: fn(&Health) -> bool| {
         get(move |State(health): State<Health>| async move { answer(of(&health)).into_response() })
     };
-    let metrics =
-        get(move || async move { ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.encode()) });
+    let metrics = get(move || async move { ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.encode()) });
     Router::new()
         .route("/livez", probe(Health::live))
         .route("/readyz", probe(Health::ready))
@@ -222,15 +202,7 @@ mod tests {
     async fn http_and_grpc_probes_follow_the_state() {
         let (trigger, drain) = crate::drain::drain();
         let health = Health::new();
-        let listener = serve_health(
-            &TcpTransport,
-            "127.0.0.1:0",
-            health.clone(),
-            Metrics::new(),
-            drain,
-        )
-        .await
-        .unwrap();
+        let listener = serve_health(&TcpTransport, "127.0.0.1:0", health.clone(), Metrics::new(), drain).await.unwrap();
         let address = listener.address.clone();
         assert!(get(&address, "/livez").await.starts_with("HTTP/1.1 200"));
         assert!(get(&address, "/startupz").await.starts_with("HTTP/1.1 503"));
@@ -238,22 +210,12 @@ mod tests {
         health.set_ready(true);
         assert!(get(&address, "/startupz").await.starts_with("HTTP/1.1 200"));
         assert!(get(&address, "/readyz").await.starts_with("HTTP/1.1 200"));
-        assert!(
-            get(&address, "/metrics")
-                .await
-                .contains("process_cpu_seconds_total")
-        );
+        assert!(get(&address, "/metrics").await.contains("process_cpu_seconds_total"));
         assert!(get(&address, "/other").await.starts_with("HTTP/1.1 404"));
 
         let channel = channel(Arc::new(TcpTransport), &address, None, Role::Node).unwrap();
-        let request = HealthCheckRequest {
-            service: "readiness".to_owned(),
-        };
-        let mut changes = HealthClient::new(channel)
-            .watch(request)
-            .await
-            .unwrap()
-            .into_inner();
+        let request = HealthCheckRequest { service: "readiness".to_owned() };
+        let mut changes = HealthClient::new(channel).watch(request).await.unwrap().into_inner();
         let mut status = async || changes.message().await.unwrap().unwrap().status();
         use tonic_health::pb::health_check_response::ServingStatus::{NotServing, Serving};
         while status().await != Serving {}
@@ -263,8 +225,6 @@ mod tests {
 
         drop(changes);
         trigger.start();
-        tokio::time::timeout(std::time::Duration::from_secs(5), listener.closed())
-            .await
-            .unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(5), listener.closed()).await.unwrap();
     }
 }

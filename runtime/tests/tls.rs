@@ -31,10 +31,7 @@ fn identity(directory: &Path, name: &str, ca: &Ca, trusted: &Ca, names: &[&str])
 fn write(paths: &TlsPaths, ca: &Ca, names: &[&str]) {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let certificate = CertificateParams::new(names)
-        .unwrap()
-        .signed_by(&key, ca)
-        .unwrap();
+    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, ca).unwrap();
     std::fs::write(&paths.cert, certificate.pem()).unwrap();
     std::fs::write(&paths.key, key.serialize_pem()).unwrap();
 }
@@ -49,25 +46,18 @@ async fn serve(tls: Option<Arc<Tls>>) -> (String, tokio::sync::mpsc::Receiver<Pe
     let address = incoming.local_addr().to_owned();
     let (_, health) = tonic_health::server::health_reporter();
     let (sender, peers) = tokio::sync::mpsc::channel(16);
-    let seen = tower::ServiceBuilder::new().map_request(
-        move |request: tonic::codegen::http::Request<_>| {
-            let _ = sender.try_send(request.extensions().get::<PeerInfo>().unwrap().clone());
-            request
-        },
-    );
-    let server = tonic::transport::Server::builder()
-        .layer(seen.into_inner())
-        .add_service(health);
+    let seen = tower::ServiceBuilder::new().map_request(move |request: tonic::codegen::http::Request<_>| {
+        let _ = sender.try_send(request.extensions().get::<PeerInfo>().unwrap().clone());
+        request
+    });
+    let server = tonic::transport::Server::builder().layer(seen.into_inner()).add_service(health);
     tokio::spawn(server.serve_with_incoming(incoming));
     (address, peers)
 }
 
 async fn call(address: &str, tls: Option<Arc<Tls>>, role: Role) -> Result<(), tonic::Status> {
     let channel = channel(Arc::new(TcpTransport), address, tls, role).unwrap();
-    HealthClient::new(channel)
-        .check(HealthCheckRequest::default())
-        .await
-        .map(drop)
+    HealthClient::new(channel).check(HealthCheckRequest::default()).await.map(drop)
 }
 
 const NODE: &[&str] = &["node.hansard.internal", "localhost"];
@@ -79,18 +69,14 @@ async fn both_sides_know_the_others_role() {
     let node = Tls::load(&identity(directory.path(), "node", &ca, &ca, NODE)).unwrap();
     let router = Tls::load(&identity(directory.path(), "router", &ca, &ca, ROUTER)).unwrap();
     let (address, mut peers) = serve(Some(node.clone())).await;
-    call(&address, Some(router.clone()), Role::Node)
-        .await
-        .unwrap();
+    call(&address, Some(router.clone()), Role::Node).await.unwrap();
     let peer = peers.recv().await.unwrap();
     assert_eq!((peer.role, peer.encrypted), (Some(Role::Router), true));
     assert!(peer.may_act_as(Role::Router) && !peer.may_act_as(Role::Node));
 
     call(&address, Some(node), Role::Node).await.unwrap();
     assert_eq!(peers.recv().await.unwrap().role, Some(Role::Node));
-    let wrong = call(&address, Some(router), Role::Router)
-        .await
-        .unwrap_err();
+    let wrong = call(&address, Some(router), Role::Router).await.unwrap_err();
     assert_eq!(wrong.code(), tonic::Code::Unavailable, "{wrong}");
 }
 
@@ -100,13 +86,7 @@ async fn strangers_are_refused_and_counted() {
     let node = Tls::load(&identity(directory.path(), "node", &ours, &ours, NODE)).unwrap();
     let forged = identity(directory.path(), "forged", &theirs, &ours, ROUTER);
     let nameless = identity(directory.path(), "nameless", &ours, &ours, &["example.org"]);
-    let both = identity(
-        directory.path(),
-        "both",
-        &ours,
-        &ours,
-        &[NODE[0], ROUTER[0]],
-    );
+    let both = identity(directory.path(), "both", &ours, &ours, &[NODE[0], ROUTER[0]]);
     let mut listener = listen(Some(node.clone())).await;
     let address = listener.local_addr().to_owned();
     for paths in [forged, nameless, both] {
@@ -115,11 +95,7 @@ async fn strangers_are_refused_and_counted() {
     }
     call(&address, None, Role::Node).await.unwrap_err();
     // A lazy channel tries a failed connection again, hence "at least".
-    assert!(
-        listener.refused().get() >= 4,
-        "{} refused",
-        listener.refused().get()
-    );
+    assert!(listener.refused().get() >= 4, "{} refused", listener.refused().get());
     let none = tokio::time::timeout(Duration::from_millis(100), listener.next()).await;
     assert!(none.is_err(), "a stranger got in: {none:?}");
 
@@ -143,13 +119,7 @@ async fn a_silent_connection_holds_up_nobody() {
     let node = Tls::load(&identity(directory.path(), "node", &ca, &ca, NODE)).unwrap();
     let (address, _peers) = serve(Some(node.clone())).await;
     let _silent = tokio::net::TcpStream::connect(&address).await.unwrap();
-    tokio::time::timeout(
-        Duration::from_secs(2),
-        call(&address, Some(node), Role::Node),
-    )
-    .await
-    .unwrap()
-    .unwrap();
+    tokio::time::timeout(Duration::from_secs(2), call(&address, Some(node), Role::Node)).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -160,21 +130,13 @@ async fn changed_files_are_taken_up() {
     let (address, mut peers) = serve(Some(node)).await;
     let changing = identity(directory.path(), "router", &ca, &ca, ROUTER);
     let client = Tls::load(&changing).unwrap();
-    call(&address, Some(client.clone()), Role::Node)
-        .await
-        .unwrap();
+    call(&address, Some(client.clone()), Role::Node).await.unwrap();
     assert_eq!(peers.recv().await.unwrap().role, Some(Role::Router));
 
     std::fs::write(&changing.key, "half a key").unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    call(&address, Some(client.clone()), Role::Node)
-        .await
-        .unwrap();
-    assert_eq!(
-        peers.recv().await.unwrap().role,
-        Some(Role::Router),
-        "the old identity stays in use"
-    );
+    call(&address, Some(client.clone()), Role::Node).await.unwrap();
+    assert_eq!(peers.recv().await.unwrap().role, Some(Role::Router), "the old identity stays in use");
 
     write(&changing, &ca, NODE);
     tokio::time::sleep(Duration::from_millis(1100)).await;
@@ -191,15 +153,7 @@ fn unusable_files_are_named() {
     assert!(matches!(Tls::load(&paths), Err(TlsError::Identity { .. })));
     std::fs::write(&paths.cert, "").unwrap();
     let error = Tls::load(&paths).unwrap_err().to_string();
-    assert!(
-        error.contains("node.pem") && error.contains("no certificate"),
-        "{error}"
-    );
+    assert!(error.contains("node.pem") && error.contains("no certificate"), "{error}");
     paths.cert = directory.path().join("absent");
-    assert!(
-        Tls::load(&paths)
-            .unwrap_err()
-            .to_string()
-            .contains("absent")
-    );
+    assert!(Tls::load(&paths).unwrap_err().to_string().contains("absent"));
 }

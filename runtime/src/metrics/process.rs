@@ -21,9 +21,7 @@ struct Process {
 }
 
 pub(super) fn register(registry: &mut Registry) {
-    let started_s = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64());
+    let started_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     registry.register_collector(Box::new(Process { started_s }));
 }
 
@@ -38,33 +36,13 @@ impl Collector for Process {
         )?;
         cpu.encode(descriptor)?;
         let gauges = [
-            (
-                "process_resident_memory",
-                "Memory held",
-                Some(Unit::Bytes),
-                resident_bytes().unwrap_or(0) as f64,
-            ),
-            (
-                "process_open_fds",
-                "Open file descriptors",
-                None,
-                open_files().unwrap_or(0) as f64,
-            ),
-            (
-                "process_start_time",
-                "When the process began, Unix time",
-                Some(Unit::Seconds),
-                self.started_s,
-            ),
+            ("process_resident_memory", "Memory held", Some(Unit::Bytes), resident_bytes().unwrap_or(0) as f64),
+            ("process_open_fds", "Open file descriptors", None, open_files().unwrap_or(0) as f64),
+            ("process_start_time", "When the process began, Unix time", Some(Unit::Seconds), self.started_s),
         ];
         for (name, help, unit, value) in gauges {
             let gauge = ConstGauge::new(value);
-            gauge.encode(encoder.encode_descriptor(
-                name,
-                help,
-                unit.as_ref(),
-                gauge.metric_type(),
-            )?)?;
+            gauge.encode(encoder.encode_descriptor(name, help, unit.as_ref(), gauge.metric_type())?)?;
         }
         Ok(())
     }

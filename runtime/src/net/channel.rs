@@ -28,17 +28,9 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 ///
 /// # Errors
 /// When `address` is not `host:port`.
-pub fn channel(
-    transport: Arc<dyn Transport>,
-    address: &str,
-    tls: Option<Arc<Tls>>,
-    role: Role,
-) -> io::Result<Channel> {
+pub fn channel(transport: Arc<dyn Transport>, address: &str, tls: Option<Arc<Tls>>, role: Role) -> io::Result<Channel> {
     let uri: Uri = format!("http://{address}").parse().map_err(|error| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{address:?} is not an address like host:port: {error}"),
-        )
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{address:?} is not an address like host:port: {error}"))
     })?;
     let endpoint = Endpoint::from(uri)
         .connect_timeout(CONNECT_TIMEOUT)
@@ -48,28 +40,18 @@ pub fn channel(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
     let address = address.to_owned();
-    Ok(
-        endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
-            let (transport, tls, address) = (transport.clone(), tls.clone(), address.clone());
-            async move {
-                let connect = async {
-                    let io = transport.connect(&address).await?;
-                    match tls {
-                        Some(tls) => tls.connect(io, role).await,
-                        None => Ok(io),
-                    }
-                };
-                let late = |_| {
-                    io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        format!("no connection to {address} in time"),
-                    )
-                };
-                tokio::time::timeout(CONNECT_TIMEOUT, connect)
-                    .await
-                    .map_err(late)?
-                    .map(TokioIo::new)
-            }
-        })),
-    )
+    Ok(endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
+        let (transport, tls, address) = (transport.clone(), tls.clone(), address.clone());
+        async move {
+            let connect = async {
+                let io = transport.connect(&address).await?;
+                match tls {
+                    Some(tls) => tls.connect(io, role).await,
+                    None => Ok(io),
+                }
+            };
+            let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("no connection to {address} in time"));
+            tokio::time::timeout(CONNECT_TIMEOUT, connect).await.map_err(late)?.map(TokioIo::new)
+        }
+    })))
 }

@@ -57,9 +57,7 @@ impl PeerIo {
 
 impl std::fmt::Debug for PeerIo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PeerIo")
-            .field("info", &self.info)
-            .finish_non_exhaustive()
+        f.debug_struct("PeerIo").field("info", &self.info).finish_non_exhaustive()
     }
 }
 
@@ -97,11 +95,7 @@ pub fn incoming(listener: Box<dyn Listener>, tls: Option<Arc<Tls>>) -> Incoming 
     let refused = Counter::default();
     let local = listener.local_addr();
     tokio::spawn(accept_all(listener, tls, sender, refused.clone()));
-    Incoming {
-        ready,
-        refused,
-        local,
-    }
+    Incoming { ready, refused, local }
 }
 
 async fn accept_all(
@@ -154,14 +148,7 @@ async fn greet(io: BoxIo, tls: Option<Arc<Tls>>, address: &str) -> io::Result<Pe
         Some(tls) => tls.accept(io).await?,
         None => (io, None),
     };
-    Ok(PeerIo {
-        io,
-        info: PeerInfo {
-            role,
-            encrypted,
-            address: address.to_owned(),
-        },
-    })
+    Ok(PeerIo { io, info: PeerInfo { role, encrypted, address: address.to_owned() } })
 }
 
 impl Connected for PeerIo {
@@ -173,21 +160,13 @@ impl Connected for PeerIo {
 }
 
 impl AsyncRead for PeerIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for PeerIo {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
 

@@ -34,9 +34,9 @@ impl Transport for TcpTransport {
     fn listen(&self, address: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
         let address = address.to_owned();
         async move {
-            let listener = TcpListener::bind(&address).await.map_err(|error| {
-                io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-            })?;
+            let listener = TcpListener::bind(&address)
+                .await
+                .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
             let local = listener.local_addr()?.to_string();
             Ok(Box::new(Tcp { listener, local }) as Box<dyn Listener>)
         }
@@ -66,10 +66,8 @@ impl Listener for Tcp {
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_PROBES);
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_PROBES);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
@@ -93,14 +91,7 @@ mod tests {
     #[tokio::test]
     async fn a_taken_address_is_named() {
         let listener = TcpTransport.listen("127.0.0.1:0").await.unwrap();
-        let error = TcpTransport
-            .listen(&listener.local_addr())
-            .await
-            .err()
-            .unwrap();
-        assert!(
-            error.to_string().contains(&listener.local_addr()),
-            "{error}"
-        );
+        let error = TcpTransport.listen(&listener.local_addr()).await.err().unwrap();
+        assert!(error.to_string().contains(&listener.local_addr()), "{error}");
     }
 }

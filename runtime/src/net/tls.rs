@@ -30,9 +30,7 @@ pub enum TlsError {
         reason: String,
     },
     /// The pieces do not fit together.
-    #[error(
-        "the TLS identity in {cert} is not usable: {reason}; check that the key belongs to the certificate"
-    )]
+    #[error("the TLS identity in {cert} is not usable: {reason}; check that the key belongs to the certificate")]
     Identity {
         /// The certificate's file.
         cert: PathBuf,
@@ -69,15 +67,8 @@ impl Tls {
     /// [`TlsError`] says which file is wrong and how.
     pub fn load(paths: &TlsPaths) -> Result<Arc<Self>, TlsError> {
         let stamp = paths.stamp();
-        let state = State {
-            loaded: read(paths)?,
-            stamp,
-            looked: Instant::now(),
-        };
-        Ok(Arc::new(Self {
-            paths: paths.clone(),
-            state: Mutex::new(state),
-        }))
+        let state = State { loaded: read(paths)?, stamp, looked: Instant::now() };
+        Ok(Arc::new(Self { paths: paths.clone(), state: Mutex::new(state) }))
     }
 
     /// Takes the server's side of a handshake on `io`. Under a mutual identity the client must show a certificate of
@@ -88,11 +79,7 @@ impl Tls {
     pub async fn accept(&self, io: BoxIo) -> io::Result<(BoxIo, Option<Role>)> {
         let server = self.current().server;
         let stream = TlsAcceptor::from(server).accept(io).await?;
-        let role = if self.paths.ca.is_some() {
-            Some(role_of(stream.get_ref().1.peer_certificates())?)
-        } else {
-            None
-        };
+        let role = if self.paths.ca.is_some() { Some(role_of(stream.get_ref().1.peer_certificates())?) } else { None };
         Ok((Box::new(stream), role))
     }
 
@@ -102,14 +89,10 @@ impl Tls {
     /// When the handshake fails, or the server has another role.
     pub async fn connect(&self, io: BoxIo, role: Role) -> io::Result<BoxIo> {
         let Some(client) = self.current().client else {
-            return Err(io::Error::other(
-                "a public TLS identity cannot connect; give it a CA file",
-            ));
+            return Err(io::Error::other("a public TLS identity cannot connect; give it a CA file"));
         };
         let name = ServerName::try_from(role.dns_name()).map_err(io::Error::other)?;
-        Ok(Box::new(
-            TlsConnector::from(client).connect(name, io).await?,
-        ))
+        Ok(Box::new(TlsConnector::from(client).connect(name, io).await?))
     }
 
     /// The newest usable state of the files.
@@ -143,10 +126,7 @@ impl Tls {
 }
 
 fn read(paths: &TlsPaths) -> Result<Loaded, TlsError> {
-    let unusable = |reason: String| TlsError::Identity {
-        cert: paths.cert.clone(),
-        reason,
-    };
+    let unusable = |reason: String| TlsError::Identity { cert: paths.cert.clone(), reason };
     let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
     let roots = paths.read_roots()?;
 
@@ -177,30 +157,21 @@ fn read(paths: &TlsPaths) -> Result<Loaded, TlsError> {
         }
         None => None,
     };
-    Ok(Loaded {
-        server: Arc::new(server),
-        client,
-    })
+    Ok(Loaded { server: Arc::new(server), client })
 }
 
 fn role_of(chain: Option<&[CertificateDer<'_>]>) -> io::Result<Role> {
     let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned());
-    let leaf = chain
-        .and_then(<[_]>::first)
-        .ok_or_else(|| refused("the client showed no certificate"))?;
+    let leaf = chain.and_then(<[_]>::first).ok_or_else(|| refused("the client showed no certificate"))?;
     let leaf = ParsedCertificate::try_from(leaf).map_err(io::Error::other)?;
-    let holds = |role: &Role| {
-        ServerName::try_from(role.dns_name())
-            .is_ok_and(|name| verify_server_name(&leaf, &name).is_ok())
-    };
+    let holds =
+        |role: &Role| ServerName::try_from(role.dns_name()).is_ok_and(|name| verify_server_name(&leaf, &name).is_ok());
     let mut roles = Role::ALL.into_iter().filter(holds);
     match (roles.next(), roles.next()) {
         (Some(role), None) => Ok(role),
         (None, _) => Err(refused(
             "the client's certificate names no role; it needs node.hansard.internal or router.hansard.internal as a DNS name",
         )),
-        (Some(_), Some(_)) => Err(refused(
-            "the client's certificate names several roles; give each process its own",
-        )),
+        (Some(_), Some(_)) => Err(refused("the client's certificate names several roles; give each process its own")),
     }
 }

@@ -28,39 +28,19 @@ pub struct TlsPaths {
 
 impl TlsPaths {
     /// A mutual identity.
-    pub fn mutual(
-        cert: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-        ca: impl Into<PathBuf>,
-    ) -> Self {
-        Self {
-            cert: cert.into(),
-            key: key.into(),
-            ca: Some(ca.into()),
-        }
+    pub fn mutual(cert: impl Into<PathBuf>, key: impl Into<PathBuf>, ca: impl Into<PathBuf>) -> Self {
+        Self { cert: cert.into(), key: key.into(), ca: Some(ca.into()) }
     }
 
     /// A public listener's identity.
     pub fn public(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        Self {
-            cert: cert.into(),
-            key: key.into(),
-            ca: None,
-        }
+        Self { cert: cert.into(), key: key.into(), ca: None }
     }
 
     /// What tells one state of the files from the next: each file's change time and length.
     pub(super) fn stamp(&self) -> Vec<Option<(SystemTime, u64)>> {
-        let of = |path: &Path| {
-            fs::metadata(path)
-                .ok()
-                .and_then(|meta| Some((meta.modified().ok()?, meta.len())))
-        };
-        [Some(&self.cert), Some(&self.key), self.ca.as_ref()]
-            .into_iter()
-            .flatten()
-            .map(|path| of(path))
-            .collect()
+        let of = |path: &Path| fs::metadata(path).ok().and_then(|meta| Some((meta.modified().ok()?, meta.len())));
+        [Some(&self.cert), Some(&self.key), self.ca.as_ref()].into_iter().flatten().map(|path| of(path)).collect()
     }
 
     pub(super) fn read_chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -68,10 +48,8 @@ impl TlsPaths {
     }
 
     pub(super) fn read_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        PrivateKeyDer::from_pem_file(&self.key).map_err(|error| TlsError::Read {
-            path: self.key.clone(),
-            reason: error.to_string(),
-        })
+        PrivateKeyDer::from_pem_file(&self.key)
+            .map_err(|error| TlsError::Read { path: self.key.clone(), reason: error.to_string() })
     }
 
     pub(super) fn read_roots(&self) -> Result<Option<Arc<RootCertStore>>, TlsError> {
@@ -80,20 +58,14 @@ impl TlsPaths {
         };
         let mut roots = RootCertStore::empty();
         for certificate in read_certificates(path)? {
-            roots.add(certificate).map_err(|error| TlsError::Read {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?;
+            roots.add(certificate).map_err(|error| TlsError::Read { path: path.clone(), reason: error.to_string() })?;
         }
         Ok(Some(Arc::new(roots)))
     }
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |reason: String| TlsError::Read {
-        path: path.to_owned(),
-        reason,
-    };
+    let failed = |reason: String| TlsError::Read { path: path.to_owned(), reason };
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| failed(error.to_string()))?;

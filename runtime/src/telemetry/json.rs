@@ -19,12 +19,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut line = Line::default();
         line.put("time", now().into());
         line.put("level", event.metadata().level().as_str().into());
@@ -43,19 +38,12 @@ fn ids() -> Option<(String, String)> {
     let context = opentelemetry::Context::current();
     let span = context.span();
     let context = span.span_context();
-    context.is_valid().then(|| {
-        (
-            context.trace_id().to_string(),
-            context.span_id().to_string(),
-        )
-    })
+    context.is_valid().then(|| (context.trace_id().to_string(), context.span_id().to_string()))
 }
 
 /// RFC 3339 in UTC with microseconds.
 fn now() -> String {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     rfc3339(since.as_secs(), since.subsec_micros())
 }
 
@@ -65,16 +53,11 @@ fn rfc3339(seconds: u64, micros: u32) -> String {
     // `civil_from_days`.
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
@@ -135,10 +118,7 @@ mod tests {
         assert_eq!(rfc3339(0, 0), "1970-01-01T00:00:00.000000Z");
         assert_eq!(rfc3339(951_782_399, 7), "2000-02-28T23:59:59.000007Z");
         assert_eq!(rfc3339(951_782_400, 0), "2000-02-29T00:00:00.000000Z");
-        assert_eq!(
-            rfc3339(1_735_689_599, 999_999),
-            "2024-12-31T23:59:59.999999Z"
-        );
+        assert_eq!(rfc3339(1_735_689_599, 999_999), "2024-12-31T23:59:59.999999Z");
     }
 
     #[derive(Clone, Default)]
@@ -159,27 +139,16 @@ mod tests {
     fn a_line_in_a_span_carries_its_trace() {
         let lines = Lines::default();
         let writer = lines.clone();
-        let tracer = SdkTracerProvider::builder()
-            .with_sampler(Sampler::AlwaysOff)
-            .build()
-            .tracer("test");
+        let tracer = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOff).build().tracer("test");
         let subscriber = tracing_subscriber::registry()
             .with(tracing_opentelemetry::layer().with_tracer(tracer))
-            .with(
-                fmt::layer()
-                    .with_writer(move || writer.clone())
-                    .event_format(Json),
-            );
+            .with(fmt::layer().with_writer(move || writer.clone()).event_format(Json));
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info_span!("request")
-                .in_scope(|| tracing::info!(shard = 3, "a \"quoted\"\nline"));
+            tracing::info_span!("request").in_scope(|| tracing::info!(shard = 3, "a \"quoted\"\nline"));
             tracing::warn!("outside");
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<Value> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2, "{text}");
         assert_eq!(lines[0]["message"], "a \"quoted\"\nline");
         assert_eq!(lines[0]["shard"], 3);

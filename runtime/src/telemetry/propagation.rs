@@ -13,14 +13,9 @@ pub fn traceparent(span: &Span) -> Option<String> {
     let context = span.context();
     let span = context.span();
     let context = span.span_context();
-    context.is_valid().then(|| {
-        format!(
-            "00-{}-{}-{:02x}",
-            context.trace_id(),
-            context.span_id(),
-            context.trace_flags().to_u8()
-        )
-    })
+    context
+        .is_valid()
+        .then(|| format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8()))
 }
 
 /// Makes `span` a child of the remote span that `traceparent` names. A value that cannot be read is passed over: a
@@ -49,8 +44,7 @@ pub fn continue_trace_from(span: &Span, metadata: &MetadataMap) {
 
 fn parse(text: &str) -> Option<SpanContext> {
     let mut parts = text.split('-');
-    let (version, trace, span, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let shaped = version.len() == 2 && trace.len() == 32 && span.len() == 16 && flags.len() == 2;
     // Version 00 has exactly four parts; later ones may append some.
     if !shaped || version == "ff" || (version == "00" && parts.next().is_some()) {
@@ -81,11 +75,7 @@ mod tests {
             let there = tracing::info_span!("there");
             continue_trace_from(&there, &metadata);
             let (sent, received) = (traceparent(&here).unwrap(), traceparent(&there).unwrap());
-            assert_eq!(
-                sent[..35],
-                received[..35],
-                "the trace id and version must be kept"
-            );
+            assert_eq!(sent[..35], received[..35], "the trace id and version must be kept");
             assert_ne!(sent, received);
         });
     }
