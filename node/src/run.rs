@@ -222,7 +222,7 @@ fn assemble(
         metrics: NodeMetrics::register(metrics),
         health: Health::new(),
         draining: AtomicBool::new(false),
-        misplaced: watch::Sender::default(),
+        misplaced: tokio::sync::watch::Sender::default(),
         config,
         seams,
         local,
