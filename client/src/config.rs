@@ -1,6 +1,8 @@
 //! How a client is set up.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, future::Future, io, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What a token provider returns: a token, or why there is none.
 pub type TokenFuture = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
@@ -29,6 +31,24 @@ impl fmt::Debug for Token {
     }
 }
 
+/// A byte stream to a router.
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+
+/// What a connector returns: a stream, or why there is none.
+pub type IoFuture = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
+
+/// Opens streams to routers, given `host:port`, in the place of TCP; such as through a simulated network.
+#[derive(Clone)]
+pub struct Connector(pub Arc<dyn Fn(String) -> IoFuture + Send + Sync>);
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connector")
+    }
+}
+
 /// Everything a client needs to know. [`Config::new`] fills in what rarely changes.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -40,6 +60,8 @@ pub struct Config {
     pub agent: String,
     /// A PEM bundle of authorities to trust for `https://`, in the place of none.
     pub ca_pem: Option<Vec<u8>>,
+    /// What opens streams to `http://` routers; `None`: TCP.
+    pub connector: Option<Connector>,
     /// How long [`crate::Client::connect`] tries.
     pub connect_deadline: Duration,
     /// How long a request is repeated while its outcome is unknown.
@@ -65,6 +87,7 @@ impl Config {
             token: Token::Fixed(token.into()),
             agent: concat!("hansard-client/", env!("CARGO_PKG_VERSION")).to_owned(),
             ca_pem: None,
+            connector: None,
             connect_deadline: Duration::from_secs(10),
             deadline: Duration::from_secs(30),
             max_sends: 256,

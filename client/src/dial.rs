@@ -1,6 +1,6 @@
 //! Opening a session: connection, hello, welcome.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use hansard_proto::{
     rpc::Status,
@@ -10,12 +10,14 @@ use hansard_proto::{
         session_service_client::SessionServiceClient,
     },
 };
+use hyper_util::rt::TokioIo;
 use tonic::{
     Code, Streaming,
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Uri},
 };
+use tower::{Service, service_fn};
 
-use crate::{ClientError, Config, core::Core, outgoing::Outgoing};
+use crate::{ClientError, Config, Connector, Io, core::Core, outgoing::Outgoing};
 
 /// How long a TCP and TLS connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -47,10 +49,12 @@ pub(crate) async fn dial(
     let token = config.token.get().await.map_err(|why| {
         DialError::Unauthenticated(status::new(Code::Unauthenticated, "TOKEN_MISSING", why))
     })?;
-    let channel = endpoint(config, address)?
-        .connect()
-        .await
-        .map_err(|error| DialError::Lost(format!("{address}: {}", causes(&error))))?;
+    let endpoint = endpoint(config, address)?;
+    let connected = match &config.connector {
+        Some(connector) => endpoint.connect_with_connector(service(connector)).await,
+        None => endpoint.connect().await,
+    };
+    let channel = connected.map_err(|error| DialError::Lost(format!("{address}: {}", causes(&error))))?;
     let opening = tokio::time::timeout(WELCOME_TIMEOUT, open(core, config, channel, token));
     match opening.await {
         Ok(session) => session.map_err(|error| match error {
@@ -61,6 +65,17 @@ pub(crate) async fn dial(
             "{address}: no welcome within {WELCOME_TIMEOUT:?}"
         ))),
     }
+}
+
+/// The connector as tonic wants it.
+fn service(
+    connector: &Connector,
+) -> impl Service<Uri, Response = TokioIo<Box<dyn Io>>, Error = io::Error, Future: Send> + Send + use<> {
+    let connect = connector.0.clone();
+    service_fn(move |uri: Uri| {
+        let stream = connect(uri.authority().map_or_else(String::new, |authority| authority.to_string()));
+        async move { stream.await.map(TokioIo::new) }
+    })
 }
 
 fn endpoint(config: &Config, address: &str) -> Result<Endpoint, DialError> {

@@ -32,7 +32,7 @@ mod fake;
 mod tests;
 
 pub use client::{Client, Receipt, Stats};
-pub use config::{Config, Token, TokenFuture};
+pub use config::{Config, Connector, Io, IoFuture, Token, TokenFuture};
 pub use error::{ClientError, Detail};
 pub use follow::{Follow, Item, Start};
 /// The messages that go over the wire.
