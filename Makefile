@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export ROCKSDB ?= system
 ENV := source scripts/env.sh
 
-.PHONY: help deps deps-test build up test lint gen fmt env
+.PHONY: help deps deps-test build up test sim lint gen fmt env
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,10 @@ up: build ## Build, and run a cluster of 3 nodes and 2 routers under ./data unti
 
 test: deps-test ## Test everything; the last line is the sum
 	@$(ENV) && scripts/test.sh
+
+sim: deps ## Simulate the whole stack under faults: SEEDS=50 seeds, from FIRST=0 on; or SEED=7 replays one with its trace
+	@$(ENV) && cargo build --release --locked -p hansard-sim && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-sim" \
+		$(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace $(TRACE)),--seeds $(or $(SEEDS),50) --first $(or $(FIRST),0))
 
 lint: deps ## Formatting and clippy, over what was compiled already
 	@$(ENV) && scripts/lint.sh

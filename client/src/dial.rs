@@ -41,14 +41,12 @@ pub(crate) enum DialError {
 }
 
 /// Opens a session at a router.
-pub(crate) async fn dial(
-    core: &Arc<Core>,
-    config: &Config,
-    address: &str,
-) -> Result<Session, DialError> {
-    let token = config.token.get().await.map_err(|why| {
-        DialError::Unauthenticated(status::new(Code::Unauthenticated, "TOKEN_MISSING", why))
-    })?;
+pub(crate) async fn dial(core: &Arc<Core>, config: &Config, address: &str) -> Result<Session, DialError> {
+    let token = config
+        .token
+        .get()
+        .await
+        .map_err(|why| DialError::Unauthenticated(status::new(Code::Unauthenticated, "TOKEN_MISSING", why)))?;
     let endpoint = endpoint(config, address)?;
     let connected = match &config.connector {
         Some(connector) => endpoint.connect_with_connector(service(connector)).await,
@@ -61,9 +59,7 @@ pub(crate) async fn dial(
             DialError::Lost(why) => DialError::Lost(format!("{address}: {why}")),
             other => other,
         }),
-        Err(_) => Err(DialError::Lost(format!(
-            "{address}: no welcome within {WELCOME_TIMEOUT:?}"
-        ))),
+        Err(_) => Err(DialError::Lost(format!("{address}: no welcome within {WELCOME_TIMEOUT:?}"))),
     }
 }
 
@@ -93,46 +89,20 @@ fn endpoint(config: &Config, address: &str) -> Result<Endpoint, DialError> {
         ))));
     };
     let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
-    endpoint
-        .tls_config(tls)
-        .map_err(|error| invalid(&causes(&error)))
+    endpoint.tls_config(tls).map_err(|error| invalid(&causes(&error)))
 }
 
-async fn open(
-    core: &Arc<Core>,
-    config: &Config,
-    channel: Channel,
-    token: String,
-) -> Result<Session, DialError> {
+async fn open(core: &Arc<Core>, config: &Config, channel: Channel, token: String) -> Result<Session, DialError> {
     let (generation, cursors) = core.begin();
-    let hello = Hello {
-        token,
-        cursors,
-        agent: config.agent.clone(),
-    };
-    let hello = ConnectRequest {
-        frame: Some(connect_request::Frame::Hello(hello)),
-    };
+    let hello = Hello { token, cursors, agent: config.agent.clone() };
+    let hello = ConnectRequest { frame: Some(connect_request::Frame::Hello(hello)) };
     let outgoing = Outgoing::new(core.clone(), generation, hello);
     let mut client = SessionServiceClient::new(channel);
-    let mut frames = client
-        .connect(outgoing)
-        .await
-        .map_err(|error| ended(&error))?
-        .into_inner();
-    match frames
-        .message()
-        .await
-        .map_err(|error| ended(&error))?
-        .and_then(|response| response.frame)
-    {
+    let mut frames = client.connect(outgoing).await.map_err(|error| ended(&error))?.into_inner();
+    match frames.message().await.map_err(|error| ended(&error))?.and_then(|response| response.frame) {
         Some(connect_response::Frame::Welcome(welcome)) => Ok(Session { welcome, frames }),
-        Some(connect_response::Frame::Refusal(refusal)) => {
-            Err(refused(refusal.status.unwrap_or_default()))
-        }
-        Some(connect_response::Frame::Reconnect(reconnect)) => {
-            Err(refused(reconnect.status.unwrap_or_default()))
-        }
+        Some(connect_response::Frame::Refusal(refusal)) => Err(refused(refusal.status.unwrap_or_default())),
+        Some(connect_response::Frame::Reconnect(reconnect)) => Err(refused(reconnect.status.unwrap_or_default())),
         _ => Err(DialError::Lost("the first frame was no welcome".into())),
     }
 }
@@ -144,10 +114,9 @@ fn ended(error: &tonic::Status) -> DialError {
 fn refused(status: Status) -> DialError {
     match status::code_of(&status) {
         Code::Unauthenticated => DialError::Unauthenticated(status),
-        Code::InvalidArgument
-        | Code::PermissionDenied
-        | Code::Unimplemented
-        | Code::FailedPrecondition => DialError::Fatal(ClientError::from_status(&status, None)),
+        Code::InvalidArgument | Code::PermissionDenied | Code::Unimplemented | Code::FailedPrecondition => {
+            DialError::Fatal(ClientError::from_status(&status, None))
+        }
         code => DialError::Lost(format!("{code}: {}", status.message)),
     }
 }
