@@ -15,7 +15,7 @@ use hansard_runtime::SeededEntropy;
 use hansard_storage::{Options, Seams as StoreSeams, SimDisk, SimEngine, Store, WriterMode};
 use turmoil::Sim;
 
-use crate::{clock::HostClock, net::TurmoilTransport, seed::Plan, tokens, trace};
+use crate::{clock::HostClock, lying::LyingDisk, net::TurmoilTransport, seed::Plan, tokens, trace};
 
 /// Nodes of the cluster.
 pub(crate) const NODES: usize = 3;
@@ -57,6 +57,7 @@ pub(crate) struct NodeHost {
     clock_offset_us: i64,
     seed: u64,
     mode: WriterMode,
+    lying: bool,
 }
 
 impl NodeHost {
@@ -70,6 +71,7 @@ impl NodeHost {
             clock_offset_us: plan.clock_offsets_us[index],
             seed: plan.derive("node", index),
             mode: plan.writer,
+            lying: plan.lying,
         }
     }
 
@@ -136,7 +138,7 @@ impl NodeHost {
         };
         let (dying, name) = (self.dying.clone(), node_name(self.index));
         let seams = StoreSeams {
-            disk: Arc::new(disk),
+            disk: if self.lying { Arc::new(LyingDisk(disk)) } else { Arc::new(disk) },
             engine: Box::new(move || Ok(Arc::new(engine))),
             writer: self.mode,
             fatal: Arc::new(move |what| {

@@ -9,6 +9,7 @@ mod evidence;
 mod faults;
 mod history;
 mod invariants;
+mod lying;
 mod net;
 mod os;
 mod run;
@@ -32,10 +33,12 @@ struct Args {
     first: u64,
     jobs: Option<usize>,
     quiet: bool,
+    lying: bool,
     trace: Option<String>,
 }
 
-const USAGE: &str = "usage: hansard-sim --seeds N [--first SEED] [--jobs N] | --seed SEED [--quiet] [--trace FILE]";
+const USAGE: &str =
+    "usage: hansard-sim --seeds N [--first SEED] [--jobs N] | --seed SEED [--quiet] [--lying-disks] [--trace FILE]";
 
 fn parse() -> Result<Args> {
     let mut args = Args::default();
@@ -49,6 +52,7 @@ fn parse() -> Result<Args> {
             "--jobs" => args.jobs = Some(value()?.parse()?),
             "--trace" => args.trace = Some(value()?),
             "--quiet" => args.quiet = true,
+            "--lying-disks" => args.lying = true,
             _ => bail!(USAGE),
         }
     }
@@ -73,7 +77,7 @@ fn replay(seed: u64, args: Args) -> Result<bool> {
     os::seize(seed);
     let simulation = thread::Builder::new().stack_size(STACK).spawn(move || {
         trace::begin(!args.quiet, file);
-        run::run(seed)
+        run::run(seed, args.lying)
     })?;
     let report = simulation.join().map_err(|_| anyhow::anyhow!("the simulation panicked"))??;
     if args.quiet {

@@ -58,9 +58,9 @@ struct Run<'a> {
     history: History,
 }
 
-/// Runs a seed in this thread, which must be new: see [`os::seize`].
-pub(crate) fn run(seed: u64) -> Result<Report> {
-    let plan = Plan::new(seed);
+/// Runs a seed in this thread, which must be new: see [`os::seize`]. `lying`: on disks that don't sync.
+pub(crate) fn run(seed: u64, lying: bool) -> Result<Report> {
+    let plan = Plan { lying, ..Plan::new(seed) };
     let jwks = write_jwks()?;
     let mut builder = Builder::new();
     builder

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) latency_ms: u64,
     /// Sends of each client.
     pub(crate) sends: usize,
+    /// Disks don't sync: a planted bug.
+    pub(crate) lying: bool,
 }
 
 impl Plan {
@@ -31,6 +33,7 @@ impl Plan {
             writer: if rng.random_ratio(1, 3) { WriterMode::Inline } else { WriterMode::Manual },
             latency_ms: rng.random_range(2..40),
             sends: rng.random_range(30..80),
+            lying: false,
         }
     }
 

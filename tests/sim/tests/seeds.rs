@@ -20,3 +20,16 @@ fn seeds_differ() {
     };
     assert_ne!(hash("0"), hash("1"));
 }
+
+/// The simulation can fail: disks that lose what they said was synced are found.
+#[test]
+fn disks_that_lie_are_found() {
+    let found = (0..4).any(|seed: u64| {
+        let seed = seed.to_string();
+        let run = Command::new(env!("CARGO_BIN_EXE_hansard-sim"))
+            .args(["--seed", &seed, "--quiet", "--lying-disks"])
+            .output();
+        !run.unwrap().status.success()
+    });
+    assert!(found);
+}
