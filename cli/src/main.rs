@@ -16,6 +16,11 @@ use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::Exit;
 
+/// Messages are many small allocations that are freed by other threads than made them: glibc's allocator took a fifth of a
+/// router's time (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // clap itself ends the process with 2 (usage) or, for --help, 0.
     let cli = Cli::parse();

@@ -17,16 +17,8 @@ impl Addresses {
     /// Starts anywhere in the list, so that many clients spread over the routers.
     pub(crate) fn new(routers: &[String]) -> Self {
         let all: Vec<_> = routers.iter().filter_map(|router| normal(router)).collect();
-        let next = if all.is_empty() {
-            0
-        } else {
-            dice::index(all.len())
-        };
-        Self {
-            all,
-            next,
-            hint: None,
-        }
+        let next = if all.is_empty() { 0 } else { dice::index(all.len()) };
+        Self { all, next, hint: None }
     }
 
     /// Whether there is nobody to try.
@@ -76,8 +68,7 @@ mod tests {
 
     #[test]
     fn goes_round_and_takes_hints_first() {
-        let mut addresses =
-            Addresses::new(&["http://a:1/".into(), "b:2".into(), "ws://c:3".into()]);
+        let mut addresses = Addresses::new(&["http://a:1/".into(), "b:2".into(), "ws://c:3".into()]);
         let two = [addresses.next(), addresses.next()];
         assert!(two.contains(&"http://a:1".to_owned()) && two.contains(&"http://b:2".to_owned()));
         addresses.hint("https://d:4");

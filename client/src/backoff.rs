@@ -31,9 +31,7 @@ impl Backoff {
 
 /// How long to wait before a request's attempt number `attempt` (from 1), at least `least`, half of the rest jittered.
 pub(crate) fn retry_delay(attempt: u32, least: Duration) -> Duration {
-    let most = ceiling(attempt.saturating_sub(1))
-        .min(Duration::from_secs(1))
-        .max(least);
+    let most = ceiling(attempt.saturating_sub(1)).min(Duration::from_secs(1)).max(least);
     least.max(most / 2) + (most / 2).mul_f64(dice::random::<f64>())
 }
 
@@ -61,10 +59,7 @@ mod tests {
         let least = Duration::from_millis(250);
         for attempt in 1..50 {
             let delay = retry_delay(attempt, least);
-            assert!(
-                delay >= least && delay <= Duration::from_millis(1_500),
-                "{delay:?}"
-            );
+            assert!(delay >= least && delay <= Duration::from_millis(1_500), "{delay:?}");
         }
     }
 }

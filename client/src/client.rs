@@ -92,21 +92,13 @@ impl Client {
         let (connected, standing) = oneshot::channel();
         let last_error = Arc::new(Mutex::new("none answered".to_owned()));
         let deadline = config.connect_deadline;
-        let client = Self {
-            handle: Arc::new(Handle {
-                core: core.clone(),
-                deadline: config.deadline,
-            }),
-        };
+        let client = Self { handle: Arc::new(Handle { core: core.clone(), deadline: config.deadline }) };
         tokio::spawn(Driver::new(core.clone(), config, connected, last_error.clone()).run());
         match tokio::time::timeout(deadline, standing).await {
             Ok(Ok(())) => Ok(client),
             Ok(Err(_)) => Err(core.ended().unwrap_or(ClientError::Closed)),
             Err(_) => {
-                let why = last_error
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
+                let why = last_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 Err(ClientError::Unreachable(why))
             }
         }
@@ -120,8 +112,7 @@ impl Client {
     /// Says something. Repeats it with one request id until its outcome is known or `config.deadline` passes.
     pub async fn send(&self, room: &str, text: impl Into<String>) -> Result<Receipt, ClientError> {
         let deadline = Instant::now() + self.handle.deadline;
-        self.send_with(room, text, RequestId::random(), deadline)
-            .await
+        self.send_with(room, text, RequestId::random(), deadline).await
     }
 
     /// Says something with a given id, which must be new, or that of the same message sent before; until a deadline.
@@ -132,26 +123,12 @@ impl Client {
         id: RequestId,
         deadline: Instant,
     ) -> Result<Receipt, ClientError> {
-        let send = Send {
-            request_id: id.to_string(),
-            room: room.to_owned(),
-            text: text.into(),
-        };
+        let send = Send { request_id: id.to_string(), room: room.to_owned(), text: text.into() };
         let frame = connect_request::Frame::Send(send);
-        let (answer, attempts) = self
-            .settle(&self.core().sends, deadline, |core| core.submit(id, frame))
-            .await?;
+        let (answer, attempts) = self.settle(&self.core().sends, deadline, |core| core.submit(id, frame)).await?;
         match answer {
-            Answer::Ack(ack) => Ok(Receipt {
-                request_id: id,
-                room: ack.room,
-                seq: ack.seq,
-                time: ack.time,
-                attempts,
-            }),
-            Answer::Reply(_) => Err(ClientError::Protocol(
-                "a send was answered by a reply".into(),
-            )),
+            Answer::Ack(ack) => Ok(Receipt { request_id: id, room: ack.room, seq: ack.seq, time: ack.time, attempts }),
+            Answer::Reply(_) => Err(ClientError::Protocol("a send was answered by a reply".into())),
         }
     }
 
@@ -171,19 +148,9 @@ impl Client {
         let (method, body) = (method.to_owned(), Some(any::pack(request)));
         let frame = |id| connect_request::Frame::Call(Call { id, method, body });
         let request_id = request_id.map(str::to_owned);
-        match self
-            .settle(&self.core().calls, deadline, |core| {
-                core.submit_call(request_id, frame)
-            })
-            .await?
-            .0
-        {
-            Answer::Reply(body) => {
-                any::unpack(&body).map_err(|error| ClientError::Protocol(error.to_string()))
-            }
-            Answer::Ack(_) => Err(ClientError::Protocol(
-                "a call was answered by an ack".into(),
-            )),
+        match self.settle(&self.core().calls, deadline, |core| core.submit_call(request_id, frame)).await?.0 {
+            Answer::Reply(body) => any::unpack(&body).map_err(|error| ClientError::Protocol(error.to_string())),
+            Answer::Ack(_) => Err(ClientError::Protocol("a call was answered by an ack".into())),
         }
     }
 
@@ -218,32 +185,20 @@ impl Client {
 
     /// Follows a room. A client follows a room once at a time.
     pub fn follow(&self, room: &str, start: Start) -> Result<Follow, ClientError> {
-        let room = id::canonical(room)
-            .ok_or_else(|| ClientError::Invalid(format!("{room:?} is no room id")))?;
+        let room = id::canonical(room).ok_or_else(|| ClientError::Invalid(format!("{room:?} is no room id")))?;
         let core = self.handle.core.clone();
         let (id, items, shared, buffer) = core.add_follow(&room, start)?;
-        Ok(Follow {
-            core,
-            room,
-            id,
-            items,
-            shared,
-            buffer,
-        })
+        Ok(Follow { core, room, id, items, shared, buffer })
     }
 
     /// Tells a room that the person is typing. Not kept; dropped when no session stands.
     pub fn typing(&self, room: &str) {
-        self.core()
-            .send_soft(connect_request::Frame::Typing(SetTyping {
-                room: room.to_owned(),
-            }));
+        self.core().send_soft(connect_request::Frame::Typing(SetTyping { room: room.to_owned() }));
     }
 
     /// Tells others whether the person can be reached. Not kept; dropped when no session stands.
     pub fn presence(&self, presence: SetPresence) {
-        self.core()
-            .send_soft(connect_request::Frame::Presence(presence));
+        self.core().send_soft(connect_request::Frame::Presence(presence));
     }
 
     /// Typing, presence and read-mark frames from now on. A listener that is behind loses the oldest.
@@ -254,13 +209,7 @@ impl Client {
     /// What this client has seen.
     pub fn stats(&self) -> Stats {
         let (sessions, counts, in_flight) = self.core().stats();
-        Stats {
-            sessions,
-            doubles: counts.doubles,
-            holes: counts.holes,
-            pauses: counts.pauses,
-            in_flight,
-        }
+        Stats { sessions, doubles: counts.doubles, holes: counts.holes, pauses: counts.pauses, in_flight }
     }
 
     /// Why the client ended, such as by its token's end; `None` while it lives.

@@ -78,10 +78,7 @@ pub struct Config {
 
 impl Config {
     /// A configuration with the usual bounds.
-    pub fn new(
-        routers: impl IntoIterator<Item = impl Into<String>>,
-        token: impl Into<String>,
-    ) -> Self {
+    pub fn new(routers: impl IntoIterator<Item = impl Into<String>>, token: impl Into<String>) -> Self {
         Self {
             routers: routers.into_iter().map(Into::into).collect(),
             token: Token::Fixed(token.into()),

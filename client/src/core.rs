@@ -155,10 +155,7 @@ impl Core {
     ) -> Result<(u64, mpsc::Receiver<Item>, Arc<Shared>, usize), ClientError> {
         let mut state = self.lock();
         state.check_open()?;
-        let (id, items, shared) =
-            state
-                .follows
-                .add(room, start, self.follow_buffer, self.max_follows)?;
+        let (id, items, shared) = state.follows.add(room, start, self.follow_buffer, self.max_follows)?;
         if state.online {
             let frame = state.follows.ask(room);
             state.send_frame(frame);
@@ -286,11 +283,7 @@ impl Core {
     }
 
     /// The next frame for the session of this number; ends when the session is over.
-    pub(crate) fn poll_outgoing(
-        &self,
-        generation: u64,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<ConnectRequest>> {
+    pub(crate) fn poll_outgoing(&self, generation: u64, cx: &mut Context<'_>) -> Poll<Option<ConnectRequest>> {
         let mut state = self.lock();
         if state.generation != generation {
             return Poll::Ready(None);
@@ -304,11 +297,7 @@ impl Core {
                 return Poll::Ready(frame);
             }
         }
-        if !state
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
+        if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             state.waker = Some(cx.waker().clone());
         }
         Poll::Pending
@@ -391,8 +380,7 @@ impl State {
 
     fn retry_in(&mut self, delay: Duration, retry: Retry) {
         self.retries_made += 1;
-        self.retries
-            .insert((Instant::now() + delay, self.retries_made), retry);
+        self.retries.insert((Instant::now() + delay, self.retries_made), retry);
     }
 
     fn fail(&mut self, key: Key, error: Status) {
@@ -406,10 +394,7 @@ impl State {
         match outcome {
             Some(reply::Outcome::Body(body)) => self.requests.settle(key, Answer::Reply(body)),
             Some(reply::Outcome::Status(status)) => self.fail(key, status),
-            None => self.requests.reject(
-                key,
-                ClientError::Protocol("a reply without an outcome".into()),
-            ),
+            None => self.requests.reject(key, ClientError::Protocol("a reply without an outcome".into())),
         }
     }
 
@@ -423,9 +408,5 @@ impl State {
 }
 
 fn no_reason() -> Status {
-    status::new(
-        Code::Internal,
-        "INTERNAL",
-        "the server refused without a reason",
-    )
+    status::new(Code::Internal, "INTERNAL", "the server refused without a reason")
 }

@@ -117,13 +117,9 @@ impl Driver {
         }
     }
 
-    fn unauthenticated(
-        &mut self,
-        status: &hansard_proto::rpc::Status,
-    ) -> ControlFlow<(), Duration> {
+    fn unauthenticated(&mut self, status: &hansard_proto::rpc::Status) -> ControlFlow<(), Duration> {
         self.rejected_tokens += 1;
-        let hopeless =
-            matches!(self.config.token, Token::Fixed(_)) || self.rejected_tokens >= TOKEN_ATTEMPTS;
+        let hopeless = matches!(self.config.token, Token::Fixed(_)) || self.rejected_tokens >= TOKEN_ATTEMPTS;
         if hopeless {
             self.core.end(ClientError::from_status(status, None));
             return ControlFlow::Break(());
@@ -165,21 +161,12 @@ impl Driver {
         if !reconnect.address.is_empty() {
             self.addresses.hint(&reconnect.address);
         }
-        let asked = reconnect
-            .after
-            .and_then(|after| Duration::try_from(after).ok());
-        ControlFlow::Continue(
-            asked
-                .unwrap_or_else(|| self.backoff.next())
-                .min(MAX_HINTED_WAIT),
-        )
+        let asked = reconnect.after.and_then(|after| Duration::try_from(after).ok());
+        ControlFlow::Continue(asked.unwrap_or_else(|| self.backoff.next()).min(MAX_HINTED_WAIT))
     }
 
     fn remember(&self, why: String) {
-        *self
-            .last_error
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = why;
+        *self.last_error.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = why;
     }
 }
 
@@ -243,11 +230,7 @@ fn take(core: &Core, message: Message) -> ControlFlow<End> {
             return ControlFlow::Break(End::Unauthenticated(status::from_tonic(&status)));
         }
         Err(status) => {
-            return ControlFlow::Break(End::Lost(format!(
-                "{}: {}",
-                status.code(),
-                status.message()
-            )));
+            return ControlFlow::Break(End::Lost(format!("{}: {}", status.code(), status.message())));
         }
     };
     // A frame that a later version has and we do not know is passed over.
@@ -257,8 +240,6 @@ fn take(core: &Core, message: Message) -> ControlFlow<End> {
     match core.receive(frame) {
         None => ControlFlow::Continue(()),
         Some(Control::Reconnect(reconnect)) => ControlFlow::Break(End::Moved(reconnect)),
-        Some(Control::Broken(what)) => {
-            ControlFlow::Break(End::Lost(format!("protocol error: {what}")))
-        }
+        Some(Control::Broken(what)) => ControlFlow::Break(End::Lost(format!("protocol error: {what}"))),
     }
 }

@@ -54,9 +54,9 @@ impl ClientError {
     /// The reason constant, where a server gave one.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Refused(detail)
-            | Self::Unauthenticated(detail)
-            | Self::Unknown { detail, .. } => Some(&detail.reason),
+            Self::Refused(detail) | Self::Unauthenticated(detail) | Self::Unknown { detail, .. } => {
+                Some(&detail.reason)
+            }
             _ => None,
         }
     }
@@ -78,11 +78,7 @@ impl Detail {
     pub(crate) fn of(status: &Status) -> Self {
         let info = status::info_of(status).unwrap_or_default();
         let code = status::code_of(status);
-        let reason = if info.reason.is_empty() {
-            code_name(code).to_owned()
-        } else {
-            info.reason
-        };
+        let reason = if info.reason.is_empty() { code_name(code).to_owned() } else { info.reason };
         Self {
             reason,
             message: status.message.clone(),
@@ -92,12 +88,7 @@ impl Detail {
     }
 
     pub(crate) fn local(reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            reason: reason.to_owned(),
-            message: message.into(),
-            code: Code::Unavailable as i32,
-            ..Self::default()
-        }
+        Self { reason: reason.to_owned(), message: message.into(), code: Code::Unavailable as i32, ..Self::default() }
     }
 }
 
@@ -134,38 +125,19 @@ mod tests {
 
     #[test]
     fn tells_refused_unknown_and_unauthenticated_apart() {
-        let refused = ClientError::from_status(
-            &status::new(Code::NotFound, "ROOM_UNKNOWN", "no such room"),
-            None,
-        );
+        let refused = ClientError::from_status(&status::new(Code::NotFound, "ROOM_UNKNOWN", "no such room"), None);
         assert!(matches!(&refused, ClientError::Refused(_)));
         assert_eq!(refused.reason(), Some("ROOM_UNKNOWN"));
-        let unknown =
-            ClientError::from_status(&status::unknown_outcome("leader gone"), Some("ab".into()));
-        assert!(
-            unknown
-                .to_string()
-                .ends_with("try again with request id ab"),
-            "{unknown}"
-        );
-        let forged = ClientError::from_status(
-            &status::new(Code::Unauthenticated, "TOKEN_INVALID", "forged"),
-            None,
-        );
+        let unknown = ClientError::from_status(&status::unknown_outcome("leader gone"), Some("ab".into()));
+        assert!(unknown.to_string().ends_with("try again with request id ab"), "{unknown}");
+        let forged = ClientError::from_status(&status::new(Code::Unauthenticated, "TOKEN_INVALID", "forged"), None);
         assert!(matches!(forged, ClientError::Unauthenticated(_)));
     }
 
     #[test]
     fn a_bare_status_still_has_a_reason() {
-        let bare = Status {
-            code: Code::PermissionDenied as i32,
-            message: "no".into(),
-            details: Vec::new(),
-        };
-        assert_eq!(
-            ClientError::from_status(&bare, None).reason(),
-            Some("PERMISSION_DENIED")
-        );
+        let bare = Status { code: Code::PermissionDenied as i32, message: "no".into(), details: Vec::new() };
+        assert_eq!(ClientError::from_status(&bare, None).reason(), Some("PERMISSION_DENIED"));
         assert!(!is_retryable(&bare));
     }
 }

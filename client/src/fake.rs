@@ -11,9 +11,8 @@ use futures_util::Stream;
 use hansard_proto::{
     any, status,
     v1::{
-        Ack, Call, ConnectRequest, ConnectResponse, Event, Followed, Gap, GetRoomRequest,
-        GetRoomResponse, Hello, Pong, Reconnect, Refusal, Reply, Room, Send, Unfollowed, Welcome,
-        connect_request,
+        Ack, Call, ConnectRequest, ConnectResponse, Event, Followed, Gap, GetRoomRequest, GetRoomResponse, Hello, Pong,
+        Reconnect, Refusal, Reply, Room, Send, Unfollowed, Welcome, connect_request,
         connect_response::Frame,
         reply,
         session_service_server::{SessionService, SessionServiceServer},
@@ -102,13 +101,7 @@ impl Fake {
         }
         let events = world.rooms.entry(room.to_owned()).or_default();
         let seq = events.len() as u64 + 1;
-        events.push(Event {
-            room: room.into(),
-            seq,
-            kind: "message".into(),
-            text: text.into(),
-            ..Event::default()
-        });
+        events.push(Event { room: room.into(), seq, kind: "message".into(), text: text.into(), ..Event::default() });
         world.done.insert(request.to_owned(), seq);
         drop(world);
         self.changed.send_modify(|version| *version += 1);
@@ -126,11 +119,7 @@ impl Fake {
             })
         };
         if send.text == "forbidden" {
-            return Some(vec![refusal(status::new(
-                Code::PermissionDenied,
-                "NOT_ALLOWED",
-                "no",
-            ))]);
+            return Some(vec![refusal(status::new(Code::PermissionDenied, "NOT_ALLOWED", "no"))]);
         }
         if faults.silent {
             return Some(Vec::new());
@@ -144,34 +133,19 @@ impl Fake {
             faults.lost_acks -= 1;
             return None;
         }
-        Some(vec![Frame::Ack(Ack {
-            request_id: send.request_id,
-            room: send.room,
-            seq,
-            time: None,
-        })])
+        Some(vec![Frame::Ack(Ack { request_id: send.request_id, room: send.room, seq, time: None })])
     }
 
     fn call(&self, call: &Call) -> Frame {
         let outcome = match (call.method.as_str(), &call.body) {
             ("hansard.v1.RoomService/GetRoom", Some(body)) => {
                 let request: GetRoomRequest = any::unpack(body).unwrap();
-                let room = Room {
-                    id: request.room,
-                    ..Room::default()
-                };
+                let room = Room { id: request.room, ..Room::default() };
                 reply::Outcome::Body(any::pack(&GetRoomResponse { room: Some(room) }))
             }
-            _ => reply::Outcome::Status(status::new(
-                Code::Unimplemented,
-                "METHOD_UNKNOWN",
-                "no such call",
-            )),
+            _ => reply::Outcome::Status(status::new(Code::Unimplemented, "METHOD_UNKNOWN", "no such call")),
         };
-        Frame::Reply(Reply {
-            id: call.id,
-            outcome: Some(outcome),
-        })
+        Frame::Reply(Reply { id: call.id, outcome: Some(outcome) })
     }
 
     /// All that a follow has not got yet.
@@ -181,12 +155,7 @@ impl Fake {
         for event in self.events(room).into_iter().skip(*next as usize) {
             *next = event.seq;
             if event.seq <= faults.gap_to {
-                frames.push(Frame::Gap(Gap {
-                    room: room.into(),
-                    from_seq: event.seq,
-                    to_seq: event.seq,
-                    reason: 2,
-                }));
+                frames.push(Frame::Gap(Gap { room: room.into(), from_seq: event.seq, to_seq: event.seq, reason: 2 }));
                 continue;
             }
             if faults.hole == Some(event.seq) {
@@ -239,25 +208,15 @@ impl Fake {
         }
     }
 
-    fn answer(
-        &self,
-        request: connect_request::Frame,
-        follows: &mut HashMap<String, u64>,
-    ) -> Option<Vec<Frame>> {
+    fn answer(&self, request: connect_request::Frame, follows: &mut HashMap<String, u64>) -> Option<Vec<Frame>> {
         use connect_request::Frame as Request;
         Some(match request {
             Request::Hello(hello) => {
                 self.world().hellos.push(hello.clone());
                 let mute = self.faults.lock().unwrap().mute;
-                let ping_interval = mute.then_some(prost_types::Duration {
-                    seconds: 0,
-                    nanos: 100_000_000,
-                });
-                let mut answers = vec![Frame::Welcome(Welcome {
-                    person: "p".into(),
-                    ping_interval,
-                    ..Welcome::default()
-                })];
+                let ping_interval = mute.then_some(prost_types::Duration { seconds: 0, nanos: 100_000_000 });
+                let mut answers =
+                    vec![Frame::Welcome(Welcome { person: "p".into(), ping_interval, ..Welcome::default() })];
                 for cursor in hello.cursors {
                     answers.push(self.followed(&cursor.room, cursor.after_seq, follows));
                 }
@@ -266,27 +225,17 @@ impl Fake {
             Request::Send(send) => return self.send(send),
             Request::Follow(follow) => {
                 let head = self.events(&follow.room).len() as u64;
-                let after = if follow.from_now {
-                    head
-                } else {
-                    follow.after_seq
-                };
+                let after = if follow.from_now { head } else { follow.after_seq };
                 if follow.room.starts_with('f') {
                     let status = Some(status::new(Code::NotFound, "ROOM_UNKNOWN", "no such room"));
-                    vec![Frame::Unfollowed(Unfollowed {
-                        room: follow.room,
-                        status,
-                    })]
+                    vec![Frame::Unfollowed(Unfollowed { room: follow.room, status })]
                 } else {
                     vec![self.followed(&follow.room, after, follows)]
                 }
             }
             Request::Unfollow(unfollow) => {
                 follows.remove(&unfollow.room);
-                vec![Frame::Unfollowed(Unfollowed {
-                    room: unfollow.room,
-                    status: None,
-                })]
+                vec![Frame::Unfollowed(Unfollowed { room: unfollow.room, status: None })]
             }
             Request::Ping(_) if self.faults.lock().unwrap().mute => Vec::new(),
             Request::Ping(ping) => vec![Frame::Pong(Pong { nonce: ping.nonce })],
@@ -298,11 +247,7 @@ impl Fake {
     fn followed(&self, room: &str, after_seq: u64, follows: &mut HashMap<String, u64>) -> Frame {
         follows.insert(room.to_owned(), after_seq);
         let head_seq = self.events(room).len() as u64;
-        Frame::Followed(Followed {
-            room: room.into(),
-            after_seq,
-            head_seq,
-        })
+        Frame::Followed(Followed { room: room.into(), after_seq, head_seq })
     }
 }
 
@@ -314,40 +259,24 @@ struct Service(Arc<Fake>);
 
 #[tonic::async_trait]
 impl SessionService for Service {
-    type ConnectStream =
-        Pin<Box<dyn Stream<Item = Result<ConnectResponse, Status>> + std::marker::Send>>;
+    type ConnectStream = Pin<Box<dyn Stream<Item = Result<ConnectResponse, Status>> + std::marker::Send>>;
 
     async fn connect(
         &self,
         request: Request<Streaming<ConnectRequest>>,
     ) -> Result<Response<Self::ConnectStream>, Status> {
         let mut frames = request.into_inner();
-        let Some(ConnectRequest {
-            frame: Some(connect_request::Frame::Hello(hello)),
-        }) = frames.message().await?
-        else {
-            return Err(status::new(
-                Code::InvalidArgument,
-                "HELLO_MISSING",
-                "the first frame must be hello",
-            )
-            .into());
+        let Some(ConnectRequest { frame: Some(connect_request::Frame::Hello(hello)) }) = frames.message().await? else {
+            return Err(status::new(Code::InvalidArgument, "HELLO_MISSING", "the first frame must be hello").into());
         };
         let good = self.0.faults.lock().unwrap().token.clone();
         if good.is_some_and(|good| good != hello.token) {
-            return Err(status::new(
-                Code::Unauthenticated,
-                "TOKEN_EXPIRED",
-                "the token has expired",
-            )
-            .into());
+            return Err(status::new(Code::Unauthenticated, "TOKEN_EXPIRED", "the token has expired").into());
         }
         let (out, responses) = mpsc::channel(8);
         let fake = self.0.clone();
         let mut follows = HashMap::new();
-        let welcome = fake
-            .answer(connect_request::Frame::Hello(hello), &mut follows)
-            .unwrap();
+        let welcome = fake.answer(connect_request::Frame::Hello(hello), &mut follows).unwrap();
         tokio::spawn(async move {
             for answer in welcome {
                 let _ = out.send(Ok(frame(answer))).await;

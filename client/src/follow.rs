@@ -61,10 +61,7 @@ impl Shared {
     }
 
     fn take_end(&self) -> Option<ClientError> {
-        self.end
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.end.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

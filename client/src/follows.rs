@@ -76,23 +76,14 @@ impl Entry {
         if self.items.capacity() < 2 {
             counts.pauses += 1;
             self.phase = Phase::Pausing;
-            return Admission::Pause(Frame::Unfollow(Unfollow {
-                room: room.to_owned(),
-            }));
+            return Admission::Pause(Frame::Unfollow(Unfollow { room: room.to_owned() }));
         }
         tracker.advance(to);
         match verdict {
             Verdict::Next { from } => Admission::Take { from_seq: from },
-            Verdict::Hole {
-                from: from_seq,
-                to: to_seq,
-            } => {
+            Verdict::Hole { from: from_seq, to: to_seq } => {
                 counts.holes += 1;
-                self.push(Item::Hole {
-                    room: room.to_owned(),
-                    from_seq,
-                    to_seq,
-                });
+                self.push(Item::Hole { room: room.to_owned(), from_seq, to_seq });
                 Admission::Take { from_seq: from }
             }
             Verdict::Double => Admission::Drop,
@@ -148,14 +139,10 @@ impl Follows {
         most: usize,
     ) -> Result<(u64, mpsc::Receiver<Item>, Arc<Shared>), ClientError> {
         if self.by_room.contains_key(room) {
-            return Err(ClientError::Invalid(format!(
-                "this client follows room {room} already"
-            )));
+            return Err(ClientError::Invalid(format!("this client follows room {room} already")));
         }
         if self.by_room.len() >= most {
-            return Err(ClientError::Invalid(format!(
-                "a client follows at most {most} rooms"
-            )));
+            return Err(ClientError::Invalid(format!("a client follows at most {most} rooms")));
         }
         let (items, receiver) = mpsc::channel(buffer);
         let shared = Arc::new(Shared::default());
@@ -164,14 +151,7 @@ impl Follows {
             Start::Now => None,
         };
         self.made += 1;
-        let entry = Entry {
-            id: self.made,
-            items,
-            shared: shared.clone(),
-            tracker,
-            phase: Phase::Idle,
-            failures: 0,
-        };
+        let entry = Entry { id: self.made, items, shared: shared.clone(), tracker, phase: Phase::Idle, failures: 0 };
         self.by_room.insert(room.to_owned(), entry);
         Ok((self.made, receiver, shared))
     }
@@ -206,20 +186,14 @@ impl Follows {
             }
             entry.phase = Phase::Asked;
             entry.shared.paused.store(false, Ordering::Release);
-            cursors.push(Cursor {
-                room: room.clone(),
-                after_seq: tracker.last(),
-            });
+            cursors.push(Cursor { room: room.clone(), after_seq: tracker.last() });
         }
         cursors
     }
 
     /// The frames for all follows that the hello had no place for.
     pub(crate) fn ask_rest(&mut self) -> Vec<Frame> {
-        let idle = self
-            .by_room
-            .iter_mut()
-            .filter(|(_, entry)| entry.phase == Phase::Idle);
+        let idle = self.by_room.iter_mut().filter(|(_, entry)| entry.phase == Phase::Idle);
         idle.map(|(room, entry)| entry.ask(room)).collect()
     }
 
@@ -233,14 +207,9 @@ impl Follows {
         }
         entry.phase = Phase::Live;
         entry.failures = 0;
-        let tracker = *entry
-            .tracker
-            .get_or_insert_with(|| Tracker::new(followed.after_seq));
+        let tracker = *entry.tracker.get_or_insert_with(|| Tracker::new(followed.after_seq));
         if entry.items.capacity() >= 2 {
-            entry.push(Item::Followed {
-                after_seq: tracker.last(),
-                head_seq: followed.head_seq,
-            });
+            entry.push(Item::Followed { after_seq: tracker.last(), head_seq: followed.head_seq });
         }
     }
 
@@ -287,11 +256,7 @@ impl Follows {
                 entry.phase = Phase::Paused;
                 // Said before the look at the buffer, so that either this side or the reader resumes.
                 entry.shared.paused.store(true, Ordering::SeqCst);
-                if entry.has_room() {
-                    Ended::Ask(entry.ask(room))
-                } else {
-                    Ended::Settled
-                }
+                if entry.has_room() { Ended::Ask(entry.ask(room)) } else { Ended::Settled }
             }
             (None, Phase::Live) => Ended::Ask(entry.ask(room)),
             (None, _) => Ended::Settled,
@@ -316,11 +281,7 @@ impl Follows {
         }
         let entry = self.by_room.remove(room)?;
         let served = matches!(entry.phase, Phase::Asked | Phase::Live);
-        served.then(|| {
-            Frame::Unfollow(Unfollow {
-                room: room.to_owned(),
-            })
-        })
+        served.then(|| Frame::Unfollow(Unfollow { room: room.to_owned() }))
     }
 
     /// The client ends, and all follows with it.

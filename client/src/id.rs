@@ -49,9 +49,7 @@ pub(crate) fn canonical(text: &str) -> Option<String> {
 }
 
 fn uuid_digits(text: &str) -> Option<String> {
-    let dashes = [8, 13, 18, 23]
-        .iter()
-        .all(|&at| text.as_bytes()[at] == b'-');
+    let dashes = [8, 13, 18, 23].iter().all(|&at| text.as_bytes()[at] == b'-');
     dashes.then(|| text.replace('-', "").to_ascii_lowercase())
 }
 
@@ -69,12 +67,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_id() {
-        for text in [
-            "",
-            "abc",
-            "zz0b0c0d000011112222333344445555",
-            "0a0b0c0d+0000+1111+2222+333344445555",
-        ] {
+        for text in ["", "abc", "zz0b0c0d000011112222333344445555", "0a0b0c0d+0000+1111+2222+333344445555"] {
             assert!(text.parse::<RequestId>().is_err(), "{text}");
         }
         assert!(canonical("+a0b0c0d000011112222333344445555").is_none());

@@ -1,9 +1,8 @@
 //! Calls about messages and history.
 
 use hansard_proto::v1::{
-    Commit, EditMessageRequest, EditMessageResponse, ListHistoryRequest, ListHistoryResponse,
-    ListUnreadRequest, ListUnreadResponse, MarkReadRequest, MarkReadResponse, RedactMessageRequest,
-    RedactMessageResponse,
+    Commit, EditMessageRequest, EditMessageResponse, ListHistoryRequest, ListHistoryResponse, ListUnreadRequest,
+    ListUnreadResponse, MarkReadRequest, MarkReadResponse, RedactMessageRequest, RedactMessageResponse,
 };
 
 use crate::{
@@ -20,76 +19,33 @@ impl Client {
         before_seq: u64,
         page_size: i32,
     ) -> Result<ListHistoryResponse, ClientError> {
-        let request = ListHistoryRequest {
-            room: room.to_owned(),
-            after_seq,
-            before_seq,
-            page_size,
-        };
-        self.call("hansard.v1.MessageService/ListHistory", &request, None)
-            .await
+        let request = ListHistoryRequest { room: room.to_owned(), after_seq, before_seq, page_size };
+        self.call("hansard.v1.MessageService/ListHistory", &request, None).await
     }
 
     /// Puts a new text in the place of an own message.
-    pub async fn edit(
-        &self,
-        room: &str,
-        target_seq: u64,
-        text: &str,
-    ) -> Result<Commit, ClientError> {
-        let request = EditMessageRequest {
-            request_id: new_id(),
-            room: room.to_owned(),
-            target_seq,
-            text: text.to_owned(),
-        };
-        let response: EditMessageResponse = self
-            .call(
-                "hansard.v1.MessageService/EditMessage",
-                &request,
-                Some(&request.request_id),
-            )
-            .await?;
+    pub async fn edit(&self, room: &str, target_seq: u64, text: &str) -> Result<Commit, ClientError> {
+        let request =
+            EditMessageRequest { request_id: new_id(), room: room.to_owned(), target_seq, text: text.to_owned() };
+        let response: EditMessageResponse =
+            self.call("hansard.v1.MessageService/EditMessage", &request, Some(&request.request_id)).await?;
         required(response.commit, "commit")
     }
 
     /// Hides a message, for a reason that goes into the record.
-    pub async fn redact(
-        &self,
-        room: &str,
-        target_seq: u64,
-        reason: &str,
-    ) -> Result<Commit, ClientError> {
-        let request = RedactMessageRequest {
-            request_id: new_id(),
-            room: room.to_owned(),
-            target_seq,
-            reason: reason.to_owned(),
-        };
-        let response: RedactMessageResponse = self
-            .call(
-                "hansard.v1.MessageService/RedactMessage",
-                &request,
-                Some(&request.request_id),
-            )
-            .await?;
+    pub async fn redact(&self, room: &str, target_seq: u64, reason: &str) -> Result<Commit, ClientError> {
+        let request =
+            RedactMessageRequest { request_id: new_id(), room: room.to_owned(), target_seq, reason: reason.to_owned() };
+        let response: RedactMessageResponse =
+            self.call("hansard.v1.MessageService/RedactMessage", &request, Some(&request.request_id)).await?;
         required(response.commit, "commit")
     }
 
     /// Moves this person's read mark, which never moves back; returns where it is.
     pub async fn mark_read(&self, room: &str, seq: u64) -> Result<u64, ClientError> {
-        let request = MarkReadRequest {
-            request_id: new_id(),
-            room: room.to_owned(),
-            seq,
-        };
-        let response: MarkReadResponse = self
-            .call(
-                "hansard.v1.MessageService/MarkRead",
-                &request,
-                Some(&request.request_id),
-            )
-            .await?;
+        let request = MarkReadRequest { request_id: new_id(), room: room.to_owned(), seq };
+        let response: MarkReadResponse =
+            self.call("hansard.v1.MessageService/MarkRead", &request, Some(&request.request_id)).await?;
         Ok(response.seq)
     }
 
@@ -100,12 +56,7 @@ impl Client {
         page_size: i32,
         page_token: &str,
     ) -> Result<ListUnreadResponse, ClientError> {
-        let request = ListUnreadRequest {
-            rooms: rooms.to_vec(),
-            page_size,
-            page_token: page_token.to_owned(),
-        };
-        self.call("hansard.v1.MessageService/ListUnread", &request, None)
-            .await
+        let request = ListUnreadRequest { rooms: rooms.to_vec(), page_size, page_token: page_token.to_owned() };
+        self.call("hansard.v1.MessageService/ListUnread", &request, None).await
     }
 }

@@ -20,11 +20,7 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn new(core: Arc<Core>, generation: u64, hello: ConnectRequest) -> Self {
-        Self {
-            core,
-            generation,
-            hello: Some(hello),
-        }
+        Self { core, generation, hello: Some(hello) }
     }
 }
 

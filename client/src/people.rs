@@ -1,8 +1,8 @@
 //! Calls about people.
 
 use hansard_proto::v1::{
-    GetPeopleRequest, GetPeopleResponse, ListPeopleRequest, ListPeopleResponse, Person,
-    ResolvePersonRequest, ResolvePersonResponse,
+    GetPeopleRequest, GetPeopleResponse, ListPeopleRequest, ListPeopleResponse, Person, ResolvePersonRequest,
+    ResolvePersonResponse,
 };
 
 use crate::{
@@ -14,39 +14,21 @@ impl Client {
     /// The people with these ids, at most 1,000; unknown ones are left out. None given: this person.
     pub async fn get_people(&self, ids: &[String]) -> Result<Vec<Person>, ClientError> {
         let request = GetPeopleRequest { ids: ids.to_vec() };
-        let response: GetPeopleResponse = self
-            .call("hansard.v1.PersonService/GetPeople", &request, None)
-            .await?;
+        let response: GetPeopleResponse = self.call("hansard.v1.PersonService/GetPeople", &request, None).await?;
         Ok(response.people)
     }
 
     /// The person with a subject; one who has never come gets an id now.
     pub async fn resolve_person(&self, subject: &str) -> Result<Person, ClientError> {
-        let request = ResolvePersonRequest {
-            request_id: new_id(),
-            subject: subject.to_owned(),
-        };
-        let response: ResolvePersonResponse = self
-            .call(
-                "hansard.v1.PersonService/ResolvePerson",
-                &request,
-                Some(&request.request_id),
-            )
-            .await?;
+        let request = ResolvePersonRequest { request_id: new_id(), subject: subject.to_owned() };
+        let response: ResolvePersonResponse =
+            self.call("hansard.v1.PersonService/ResolvePerson", &request, Some(&request.request_id)).await?;
         required(response.person, "person")
     }
 
     /// A page of all people; `page_token` is empty for the first.
-    pub async fn people(
-        &self,
-        page_size: i32,
-        page_token: &str,
-    ) -> Result<ListPeopleResponse, ClientError> {
-        let request = ListPeopleRequest {
-            page_size,
-            page_token: page_token.to_owned(),
-        };
-        self.call("hansard.v1.PersonService/ListPeople", &request, None)
-            .await
+    pub async fn people(&self, page_size: i32, page_token: &str) -> Result<ListPeopleResponse, ClientError> {
+        let request = ListPeopleRequest { page_size, page_token: page_token.to_owned() };
+        self.call("hansard.v1.PersonService/ListPeople", &request, None).await
     }
 }

@@ -43,12 +43,7 @@ impl Pulse {
 
     fn with(interval: Duration) -> Self {
         let now = Instant::now();
-        Self {
-            interval,
-            heard: now,
-            ping_at: now + interval,
-            pinged: None,
-        }
+        Self { interval, heard: now, ping_at: now + interval, pinged: None }
     }
 
     /// When to look next. `watched`: requests wait for answers.
@@ -56,9 +51,7 @@ impl Pulse {
         if !watched {
             return self.ping_at;
         }
-        let since = self
-            .pinged
-            .map_or(self.heard, |pinged| pinged.max(self.heard));
+        let since = self.pinged.map_or(self.heard, |pinged| pinged.max(self.heard));
         self.ping_at.min(since + IMPATIENCE)
     }
 
@@ -96,22 +89,10 @@ mod tests {
     fn an_idle_session_is_pinged_and_dies_after_three_silent_intervals() {
         let mut pulse = Pulse::with(Duration::from_secs(10));
         let start = pulse.heard;
-        assert_eq!(
-            pulse.beat(start + Duration::from_secs(9), || false),
-            Beat::Quiet
-        );
-        assert_eq!(
-            pulse.beat(start + Duration::from_secs(10), || false),
-            Beat::Ping
-        );
-        assert_eq!(
-            pulse.beat(start + Duration::from_secs(20), || false),
-            Beat::Ping
-        );
-        assert_eq!(
-            pulse.beat(start + Duration::from_secs(31), || false),
-            Beat::Dead
-        );
+        assert_eq!(pulse.beat(start + Duration::from_secs(9), || false), Beat::Quiet);
+        assert_eq!(pulse.beat(start + Duration::from_secs(10), || false), Beat::Ping);
+        assert_eq!(pulse.beat(start + Duration::from_secs(20), || false), Beat::Ping);
+        assert_eq!(pulse.beat(start + Duration::from_secs(31), || false), Beat::Dead);
     }
 
     #[test]
@@ -132,10 +113,7 @@ mod tests {
         let start = pulse.heard;
         assert_eq!(pulse.beat(start + IMPATIENCE, || true), Beat::Ping);
         pulse.heard = start + IMPATIENCE + Duration::from_millis(1);
-        assert_eq!(
-            pulse.beat(pulse.heard + IMPATIENCE / 2, || true),
-            Beat::Quiet
-        );
+        assert_eq!(pulse.beat(pulse.heard + IMPATIENCE / 2, || true), Beat::Quiet);
         assert_eq!(pulse.beat(pulse.heard + IMPATIENCE, || true), Beat::Ping);
     }
 }

@@ -61,23 +61,11 @@ impl Requests {
         request_id: Option<String>,
     ) -> Result<oneshot::Receiver<Outcome>, ClientError> {
         if self.pending.contains_key(&key) {
-            return Err(ClientError::Invalid(
-                "a request with this id is under way already".into(),
-            ));
+            return Err(ClientError::Invalid("a request with this id is under way already".into()));
         }
         let (reply, answer) = oneshot::channel();
         self.made += 1;
-        self.pending.insert(
-            key,
-            Pending {
-                frame,
-                reply,
-                request_id,
-                order: self.made,
-                sent: 0,
-                last: None,
-            },
-        );
+        self.pending.insert(key, Pending { frame, reply, request_id, order: self.made, sent: 0, last: None });
         Ok(answer)
     }
 
@@ -85,9 +73,7 @@ impl Requests {
     pub(crate) fn render(&mut self, key: Key) -> Option<ConnectRequest> {
         let pending = self.pending.get_mut(&key)?;
         pending.sent += 1;
-        Some(ConnectRequest {
-            frame: Some(pending.frame.clone()),
-        })
+        Some(ConnectRequest { frame: Some(pending.frame.clone()) })
     }
 
     /// The outcome is known. Answers to what nobody waits for any more are dropped.
@@ -106,9 +92,7 @@ impl Requests {
             return Some(backoff::retry_delay(pending.sent, least));
         }
         let pending = self.pending.remove(&key)?;
-        let _ = pending
-            .reply
-            .send(Err(ClientError::from_status(&error, pending.request_id)));
+        let _ = pending.reply.send(Err(ClientError::from_status(&error, pending.request_id)));
         None
     }
 
@@ -127,36 +111,20 @@ impl Requests {
     /// The deadline passed: what is known of the outcome.
     pub(crate) fn expire(&mut self, key: Key) -> ClientError {
         match self.pending.remove(&key) {
-            Some(Pending {
-                last: Some(status),
-                request_id,
-                ..
-            }) => ClientError::from_status(&status, request_id),
-            Some(Pending {
-                sent: 0,
-                request_id,
-                ..
-            }) => unknown(
-                "NOT_SENT",
-                "no session stood before the deadline",
-                request_id,
-            ),
-            Some(Pending { request_id, .. }) => unknown(
-                "DEADLINE_EXCEEDED",
-                "no answer before the deadline",
-                request_id,
-            ),
+            Some(Pending { last: Some(status), request_id, .. }) => ClientError::from_status(&status, request_id),
+            Some(Pending { sent: 0, request_id, .. }) => {
+                unknown("NOT_SENT", "no session stood before the deadline", request_id)
+            }
+            Some(Pending { request_id, .. }) => {
+                unknown("DEADLINE_EXCEEDED", "no answer before the deadline", request_id)
+            }
             None => ClientError::Closed,
         }
     }
 
     /// All requests, in the order in which they were made.
     pub(crate) fn keys_in_order(&self) -> Vec<Key> {
-        let mut keys: Vec<_> = self
-            .pending
-            .iter()
-            .map(|(key, pending)| (pending.order, *key))
-            .collect();
+        let mut keys: Vec<_> = self.pending.iter().map(|(key, pending)| (pending.order, *key)).collect();
         keys.sort_unstable_by_key(|(order, _)| *order);
         keys.into_iter().map(|(_, key)| key).collect()
     }
@@ -179,8 +147,5 @@ impl Requests {
 }
 
 fn unknown(reason: &str, message: &str, request_id: Option<String>) -> ClientError {
-    ClientError::Unknown {
-        detail: Box::new(Detail::local(reason, message)),
-        request_id,
-    }
+    ClientError::Unknown { detail: Box::new(Detail::local(reason, message)), request_id }
 }

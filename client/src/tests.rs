@@ -24,10 +24,7 @@ async fn start() -> (Arc<Fake>, Client) {
 }
 
 async fn next(follow: &mut Follow) -> Item {
-    timeout(Duration::from_secs(10), follow.next())
-        .await
-        .expect("an item in time")
-        .expect("the follow goes on")
+    timeout(Duration::from_secs(10), follow.next()).await.expect("an item in time").expect("the follow goes on")
 }
 
 /// Reads items until seq `to` is covered; returns the seqs of events.
@@ -85,31 +82,18 @@ async fn a_lost_ack_doubles_nothing() {
 async fn refused_and_unknown_are_told_apart() {
     let (fake, client) = start().await;
     let refused = client.send(ROOM, "forbidden").await.unwrap_err();
-    assert!(
-        matches!(&refused, ClientError::Refused(detail) if detail.reason == "NOT_ALLOWED"),
-        "{refused}"
-    );
+    assert!(matches!(&refused, ClientError::Refused(detail) if detail.reason == "NOT_ALLOWED"), "{refused}");
     fake.faults.lock().unwrap().silent = true;
     let id = RequestId::random();
     let deadline = Instant::now() + Duration::from_millis(200);
-    let unknown = client
-        .send_with(ROOM, "hello", id, deadline)
-        .await
-        .unwrap_err();
+    let unknown = client.send_with(ROOM, "hello", id, deadline).await.unwrap_err();
     assert!(
         matches!(&unknown, ClientError::Unknown { request_id: Some(found), .. } if *found == id.to_string()),
         "{unknown}"
     );
     fake.faults.lock().unwrap().silent = false;
     let deadline = Instant::now() + Duration::from_secs(5);
-    assert_eq!(
-        client
-            .send_with(ROOM, "hello", id, deadline)
-            .await
-            .unwrap()
-            .seq,
-        1
-    );
+    assert_eq!(client.send_with(ROOM, "hello", id, deadline).await.unwrap().seq, 1);
 }
 
 #[tokio::test]
@@ -125,14 +109,8 @@ async fn a_bad_token_is_said_at_once() {
     let (fake, url) = Fake::start().await;
     fake.faults.lock().unwrap().token = Some("other".into());
     let begun = Instant::now();
-    let error = Client::connect(Config::new([url], "token"))
-        .await
-        .err()
-        .unwrap();
-    assert!(
-        matches!(&error, ClientError::Unauthenticated(detail) if detail.reason == "TOKEN_EXPIRED"),
-        "{error}"
-    );
+    let error = Client::connect(Config::new([url], "token")).await.err().unwrap();
+    assert!(matches!(&error, ClientError::Unauthenticated(detail) if detail.reason == "TOKEN_EXPIRED"), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
@@ -141,23 +119,15 @@ async fn nobody_there_is_unreachable() {
     let mut config = Config::new(["http://127.0.0.1:1"], "token");
     config.connect_deadline = Duration::from_millis(300);
     let error = Client::connect(config).await.err().unwrap();
-    assert!(
-        matches!(&error, ClientError::Unreachable(why) if why.contains("127.0.0.1:1")),
-        "{error}"
-    );
-    let error = Client::connect(Config::new(Vec::<String>::new(), "token"))
-        .await
-        .err()
-        .unwrap();
+    assert!(matches!(&error, ClientError::Unreachable(why) if why.contains("127.0.0.1:1")), "{error}");
+    let error = Client::connect(Config::new(Vec::<String>::new(), "token")).await.err().unwrap();
     assert!(matches!(error, ClientError::Invalid(_)));
 }
 
 #[tokio::test]
 async fn an_ended_token_ends_a_fixed_client_and_renews_a_provided_one() {
     let (fake, url) = Fake::start().await;
-    let fixed = Client::connect(Config::new([url.clone()], "t1"))
-        .await
-        .unwrap();
+    let fixed = Client::connect(Config::new([url.clone()], "t1")).await.unwrap();
     let drawn = Arc::new(AtomicU32::new(0));
     let counter = drawn.clone();
     let provide = move || -> crate::TokenFuture {
@@ -168,45 +138,23 @@ async fn an_ended_token_ends_a_fixed_client_and_renews_a_provided_one() {
     config.token = Token::Provider(Arc::new(provide));
     let renewed = Client::connect(config).await.unwrap();
     fake.faults.lock().unwrap().token = Some("t2".into());
-    let status = Some(status::new(
-        Code::Unauthenticated,
-        "TOKEN_EXPIRED",
-        "expired",
-    ));
-    fake.cut(Some(Reconnect {
-        status,
-        ..Reconnect::default()
-    }));
+    let status = Some(status::new(Code::Unauthenticated, "TOKEN_EXPIRED", "expired"));
+    fake.cut(Some(Reconnect { status, ..Reconnect::default() }));
     assert_eq!(renewed.send(ROOM, "still here").await.unwrap().seq, 1);
     assert_eq!(drawn.load(Ordering::SeqCst), 2);
     let error = fixed.send(ROOM, "gone").await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ClientError::Unauthenticated(_) | ClientError::Unknown { .. }
-        ),
-        "{error}"
-    );
-    assert!(matches!(
-        fixed.ended(),
-        Some(ClientError::Unauthenticated(_))
-    ));
+    assert!(matches!(error, ClientError::Unauthenticated(_) | ClientError::Unknown { .. }), "{error}");
+    assert!(matches!(fixed.ended(), Some(ClientError::Unauthenticated(_))));
 }
 
 #[tokio::test]
 async fn a_reconnect_hint_is_followed() {
     let (first, client) = start().await;
     let (second, address) = Fake::start().await;
-    first.cut(Some(Reconnect {
-        address,
-        ..Reconnect::default()
-    }));
+    first.cut(Some(Reconnect { address, ..Reconnect::default() }));
     tokio::time::sleep(Duration::from_millis(200)).await;
     client.send(ROOM, "moved").await.unwrap();
-    assert_eq!(
-        (first.events(ROOM).len(), second.events(ROOM).len()),
-        (0, 1)
-    );
+    assert_eq!((first.events(ROOM).len(), second.events(ROOM).len()), (0, 1));
 }
 
 #[tokio::test]
@@ -226,16 +174,10 @@ async fn a_follow_is_whole_across_cuts_and_doubles() {
             }
         }
     });
-    assert_eq!(
-        read_to(&mut follow, 500).await,
-        (1..=500).collect::<Vec<_>>()
-    );
+    assert_eq!(read_to(&mut follow, 500).await, (1..=500).collect::<Vec<_>>());
     writer.await.unwrap();
     let stats = client.stats();
-    assert!(
-        stats.doubles > 0 && stats.holes == 0 && stats.sessions > 1,
-        "{stats:?}"
-    );
+    assert!(stats.doubles > 0 && stats.holes == 0 && stats.sessions > 1, "{stats:?}");
     assert!(fake.hellos().last().unwrap().cursors[0].after_seq > 0);
 }
 
@@ -248,24 +190,11 @@ async fn a_hole_is_reported_and_a_gap_handed_on() {
     fake.faults.lock().unwrap().gap_to = 2;
     fake.faults.lock().unwrap().hole = Some(4);
     let mut follow = client.follow(ROOM, Start::After(0)).unwrap();
-    assert!(matches!(
-        next(&mut follow).await,
-        Item::Followed {
-            after_seq: 0,
-            head_seq: 6
-        }
-    ));
+    assert!(matches!(next(&mut follow).await, Item::Followed { after_seq: 0, head_seq: 6 }));
     assert!(matches!(next(&mut follow).await, Item::Gap(gap) if gap.to_seq == 1));
     assert!(matches!(next(&mut follow).await, Item::Gap(gap) if gap.to_seq == 2));
     assert!(matches!(next(&mut follow).await, Item::Event(event) if event.seq == 3));
-    assert!(matches!(
-        next(&mut follow).await,
-        Item::Hole {
-            from_seq: 4,
-            to_seq: 4,
-            ..
-        }
-    ));
+    assert!(matches!(next(&mut follow).await, Item::Hole { from_seq: 4, to_seq: 4, .. }));
     assert_eq!(read_to(&mut follow, 6).await, [5, 6]);
     assert_eq!(client.stats().holes, 1);
 }
@@ -286,11 +215,7 @@ async fn a_slow_reader_holds_up_nobody_and_loses_nothing() {
     assert!(client.send(OTHER, "not held up").await.is_ok());
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(read_to(&mut slow, 300).await, (1..=300).collect::<Vec<_>>());
-    assert!(
-        client.stats().pauses > 0 && client.stats().holes == 0,
-        "{:?}",
-        client.stats()
-    );
+    assert!(client.stats().pauses > 0 && client.stats().holes == 0, "{:?}", client.stats());
 }
 
 #[tokio::test]
@@ -298,10 +223,7 @@ async fn a_follow_from_now_keeps_its_place() {
     let (fake, client) = start().await;
     fake.commit("r1", ROOM, "before");
     let mut follow = client.follow(ROOM, Start::Now).unwrap();
-    assert!(matches!(
-        next(&mut follow).await,
-        Item::Followed { after_seq: 1, .. }
-    ));
+    assert!(matches!(next(&mut follow).await, Item::Followed { after_seq: 1, .. }));
     fake.cut(None);
     fake.commit("r2", ROOM, "after");
     assert_eq!(read_to(&mut follow, 2).await, [2]);
@@ -310,32 +232,19 @@ async fn a_follow_from_now_keeps_its_place() {
 #[tokio::test]
 async fn a_refused_follow_ends_with_its_reason() {
     let (_fake, client) = start().await;
-    let mut follow = client
-        .follow("ffffffffffffffffffffffffffffffff", Start::After(0))
-        .unwrap();
-    let Item::Ended(error) = next(&mut follow).await else {
-        panic!("it goes on")
-    };
+    let mut follow = client.follow("ffffffffffffffffffffffffffffffff", Start::After(0)).unwrap();
+    let Item::Ended(error) = next(&mut follow).await else { panic!("it goes on") };
     assert_eq!(error.reason(), Some("ROOM_UNKNOWN"));
     assert!(follow.next().await.is_none());
-    assert!(matches!(
-        client.follow("x", Start::Now),
-        Err(ClientError::Invalid(_))
-    ));
+    assert!(matches!(client.follow("x", Start::Now), Err(ClientError::Invalid(_))));
 }
 
 #[tokio::test]
 async fn more_rooms_than_a_hello_carries_are_all_resumed() {
     let (fake, client) = start().await;
     let rooms: Vec<_> = (0..1_500).map(|n| format!("{n:032x}")).collect();
-    let mut follows: Vec<_> = rooms
-        .iter()
-        .map(|room| client.follow(room, Start::After(0)).unwrap())
-        .collect();
-    assert!(matches!(
-        client.follow(&rooms[0], Start::Now),
-        Err(ClientError::Invalid(_))
-    ));
+    let mut follows: Vec<_> = rooms.iter().map(|room| client.follow(room, Start::After(0)).unwrap()).collect();
+    assert!(matches!(client.follow(&rooms[0], Start::Now), Err(ClientError::Invalid(_))));
     fake.cut(None);
     for room in &rooms {
         fake.commit(&format!("r{room}"), room, "x");
@@ -367,16 +276,7 @@ async fn closing_fails_what_is_under_way() {
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     client.close();
-    assert!(matches!(
-        sending.await.unwrap(),
-        Err(ClientError::Unknown { .. })
-    ));
-    assert!(matches!(
-        next(&mut follow).await,
-        Item::Ended(ClientError::Closed)
-    ));
-    assert!(matches!(
-        client.send(ROOM, "y").await,
-        Err(ClientError::Closed)
-    ));
+    assert!(matches!(sending.await.unwrap(), Err(ClientError::Unknown { .. })));
+    assert!(matches!(next(&mut follow).await, Item::Ended(ClientError::Closed)));
+    assert!(matches!(client.send(ROOM, "y").await, Err(ClientError::Closed)));
 }

@@ -41,14 +41,9 @@ impl Tracker {
         if to <= self.last {
             Verdict::Double
         } else if from > self.last + 1 {
-            Verdict::Hole {
-                from: self.last + 1,
-                to: from - 1,
-            }
+            Verdict::Hole { from: self.last + 1, to: from - 1 }
         } else {
-            Verdict::Next {
-                from: self.last + 1,
-            }
+            Verdict::Next { from: self.last + 1 }
         }
     }
 

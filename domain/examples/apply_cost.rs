@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hansard_domain::{
-    Action, Batch, Command, Content, MemRows, PersonId, RequestId, RoomId, Salt, Sealed, Shard,
-    ShardId, Visibility,
+    Action, Batch, Command, Content, MemRows, PersonId, RequestId, RoomId, Salt, Sealed, Shard, ShardId, Visibility,
 };
 
 const BATCHES: u64 = 2_000;
@@ -34,42 +33,16 @@ fn main() {
     let mut rows = MemRows::default();
     let Ok(mut shard) = Shard::load(ShardId::from_bytes([9; 16]), &rows);
     let room = |n: u64| RoomId::from_bytes(id(n % ROOMS + 1));
-    let name = Content {
-        name: Some("room".into()),
-        ..Content::default()
-    };
-    let create = |n| {
-        command(
-            n,
-            Action::CreateRoom {
-                room: room(n),
-                visibility: Visibility::Private,
-                peer: None,
-            },
-            &name,
-        )
-    };
-    let Ok(applied) = shard.apply(
-        &rows,
-        &Batch {
-            commands: (0..ROOMS).map(create).collect(),
-        },
-    );
+    let name = Content { name: Some("room".into()), ..Content::default() };
+    let create =
+        |n| command(n, Action::CreateRoom { room: room(n), visibility: Visibility::Private, peer: None }, &name);
+    let Ok(applied) = shard.apply(&rows, &Batch { commands: (0..ROOMS).map(create).collect() });
     rows.commit(&applied.changes);
     let text = Content::text("x".repeat(200));
     let (mut decode, mut apply, mut bytes, mut changes) = (Duration::ZERO, Duration::ZERO, 0, 0);
     for batch in 1..=BATCHES {
-        let send = |n| {
-            command(
-                batch * COMMANDS + n,
-                Action::SendMessage { room: room(n) },
-                &text,
-            )
-        };
-        let payload = Batch {
-            commands: (0..COMMANDS).map(send).collect(),
-        }
-        .encode();
+        let send = |n| command(batch * COMMANDS + n, Action::SendMessage { room: room(n) }, &text);
+        let payload = Batch { commands: (0..COMMANDS).map(send).collect() }.encode();
         let start = Instant::now();
         let decoded = Batch::decode(&payload).expect("what was encoded can be decoded");
         decode += start.elapsed();
@@ -77,11 +50,7 @@ fn main() {
         let Ok(applied) = shard.apply(&rows, &decoded);
         apply += start.elapsed();
         changes += applied.changes.len();
-        bytes += applied
-            .changes
-            .iter()
-            .map(|c| c.key.len() + c.value.as_ref().map_or(0, Vec::len))
-            .sum::<usize>();
+        bytes += applied.changes.iter().map(|c| c.key.len() + c.value.as_ref().map_or(0, Vec::len)).sum::<usize>();
         rows.commit(&applied.changes);
     }
     let sends = BATCHES * COMMANDS;
@@ -91,9 +60,5 @@ fn main() {
         decode.as_secs_f64() * 1e6 / sends as f64,
         apply.as_secs_f64() * 1e6 / sends as f64
     );
-    println!(
-        "{:.2} rows, {} bytes written per send",
-        changes as f64 / sends as f64,
-        bytes as u64 / sends
-    );
+    println!("{:.2} rows, {} bytes written per send", changes as f64 / sends as f64, bytes as u64 / sends);
 }

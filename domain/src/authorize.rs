@@ -111,9 +111,7 @@ pub fn authorize(actor: PersonId, action: &Action, facts: &Facts<'_>) -> Result<
     match *action {
         Action::Claim { .. } => Ok(RuleId::PeopleClaim),
         Action::Refused { .. } => Ok(RuleId::RefusalsAreRecorded),
-        Action::CreateRoom {
-            visibility, peer, ..
-        } => create(actor, visibility, peer, facts),
+        Action::CreateRoom { visibility, peer, .. } => create(actor, visibility, peer, facts),
         Action::Join { .. } => join(actor, facts),
         _ => {
             let (room, member) = inside(facts)?;
@@ -124,16 +122,11 @@ pub fn authorize(actor: PersonId, action: &Action, facts: &Facts<'_>) -> Result<
                 Action::RedactMessage { target, .. } => redact(actor, member, target, facts),
                 _ if room.visibility == Visibility::Direct => Err(Refusal::DirectRoom),
                 Action::Leave { .. } => leave(room, member),
-                Action::Invite { person, role, .. } => {
-                    invite(room, member, person, role, facts.subject)
-                }
+                Action::Invite { person, role, .. } => invite(room, member, person, role, facts.subject),
                 Action::Remove { person, .. } => remove(actor, member, person, facts.subject),
                 Action::SetRole { role, .. } => set_role(room, member, role, facts.subject),
                 Action::SetTopic { .. } => owner(member, RuleId::OwnersSetTopic),
-                Action::Claim { .. }
-                | Action::Refused { .. }
-                | Action::CreateRoom { .. }
-                | Action::Join { .. } => {
+                Action::Claim { .. } | Action::Refused { .. } | Action::CreateRoom { .. } | Action::Join { .. } => {
                     unreachable!("matched above")
                 }
             }
@@ -173,9 +166,7 @@ fn create(
     }
     match facts.room {
         // The other of the two was first: the room is there, and creating it again changes nothing.
-        Some(room) if direct && room.pair.is_some() && room.peer(actor) == peer => {
-            Ok(RuleId::AnyoneOpensDirect)
-        }
+        Some(room) if direct && room.pair.is_some() && room.peer(actor) == peer => Ok(RuleId::AnyoneOpensDirect),
         Some(_) => Err(Refusal::RoomExists),
         None if direct => Ok(RuleId::AnyoneOpensDirect),
         None => Ok(RuleId::AnyoneCreates),
@@ -197,37 +188,17 @@ fn join(actor: PersonId, facts: &Facts<'_>) -> Result<RuleId, Refusal> {
 }
 
 fn message(member: &Member, target: u64, facts: &Facts<'_>) -> Result<Target, Refusal> {
-    let found = facts
-        .target
-        .filter(|t| t.kind == Kind::Message && member.sees(target));
+    let found = facts.target.filter(|t| t.kind == Kind::Message && member.sees(target));
     let found = found.ok_or(Refusal::TargetUnknown)?;
-    if found.redacted {
-        Err(Refusal::TargetRedacted)
-    } else {
-        Ok(found)
-    }
+    if found.redacted { Err(Refusal::TargetRedacted) } else { Ok(found) }
 }
 
-fn edit(
-    actor: PersonId,
-    member: &Member,
-    target: u64,
-    facts: &Facts<'_>,
-) -> Result<RuleId, Refusal> {
+fn edit(actor: PersonId, member: &Member, target: u64, facts: &Facts<'_>) -> Result<RuleId, Refusal> {
     let target = message(member, target, facts)?;
-    if target.author == actor {
-        Ok(RuleId::AuthorsEdit)
-    } else {
-        Err(Refusal::NotAllowed)
-    }
+    if target.author == actor { Ok(RuleId::AuthorsEdit) } else { Err(Refusal::NotAllowed) }
 }
 
-fn redact(
-    actor: PersonId,
-    member: &Member,
-    target: u64,
-    facts: &Facts<'_>,
-) -> Result<RuleId, Refusal> {
+fn redact(actor: PersonId, member: &Member, target: u64, facts: &Facts<'_>) -> Result<RuleId, Refusal> {
     let target = message(member, target, facts)?;
     if target.author == actor {
         return Ok(RuleId::AuthorsRedact);
@@ -236,20 +207,12 @@ fn redact(
 }
 
 fn owner(member: &Member, rule: RuleId) -> Result<RuleId, Refusal> {
-    if member.role == Role::Owner {
-        Ok(rule)
-    } else {
-        Err(Refusal::NotAllowed)
-    }
+    if member.role == Role::Owner { Ok(rule) } else { Err(Refusal::NotAllowed) }
 }
 
 fn leave(room: &Room, member: &Member) -> Result<RuleId, Refusal> {
     let last = member.role == Role::Owner && room.owners == 1 && room.members > 1;
-    if last {
-        Err(Refusal::LastOwner)
-    } else {
-        Ok(RuleId::MembersLeave)
-    }
+    if last { Err(Refusal::LastOwner) } else { Ok(RuleId::MembersLeave) }
 }
 
 fn invite(
@@ -265,27 +228,16 @@ fn invite(
     let rule = match member.role {
         Role::Owner => RuleId::OwnersInvite,
         // What an owner has undone, only an owner brings back.
-        Role::Member if role != Role::Owner && !subject.is_some_and(|s| s.removed) => {
-            RuleId::MembersInvite
-        }
+        Role::Member if role != Role::Owner && !subject.is_some_and(|s| s.removed) => RuleId::MembersInvite,
         Role::Member | Role::Guest => return Err(Refusal::NotAllowed),
     };
     if subject.is_some_and(Member::is_current) {
         return Err(Refusal::AlreadyMember);
     }
-    if room.members >= MAX_ROOM_MEMBERS {
-        Err(Refusal::TooManyMembers)
-    } else {
-        Ok(rule)
-    }
+    if room.members >= MAX_ROOM_MEMBERS { Err(Refusal::TooManyMembers) } else { Ok(rule) }
 }
 
-fn remove(
-    actor: PersonId,
-    member: &Member,
-    person: PersonId,
-    subject: Option<&Member>,
-) -> Result<RuleId, Refusal> {
+fn remove(actor: PersonId, member: &Member, person: PersonId, subject: Option<&Member>) -> Result<RuleId, Refusal> {
     owner(member, RuleId::OwnersRemove)?;
     if person == actor {
         // Leaving is another thing: who leaves may come back.
@@ -295,24 +247,13 @@ fn remove(
     Ok(RuleId::OwnersRemove)
 }
 
-fn set_role(
-    room: &Room,
-    member: &Member,
-    role: Role,
-    subject: Option<&Member>,
-) -> Result<RuleId, Refusal> {
+fn set_role(room: &Room, member: &Member, role: Role, subject: Option<&Member>) -> Result<RuleId, Refusal> {
     owner(member, RuleId::OwnersSetRoles)?;
     let subject = current(subject)?;
     let last = subject.role == Role::Owner && role != Role::Owner && room.owners == 1;
-    if last {
-        Err(Refusal::LastOwner)
-    } else {
-        Ok(RuleId::OwnersSetRoles)
-    }
+    if last { Err(Refusal::LastOwner) } else { Ok(RuleId::OwnersSetRoles) }
 }
 
 fn current(subject: Option<&Member>) -> Result<&Member, Refusal> {
-    subject
-        .filter(|s| s.is_current())
-        .ok_or(Refusal::PersonNotMember)
+    subject.filter(|s| s.is_current()).ok_or(Refusal::PersonNotMember)
 }

@@ -18,11 +18,7 @@ pub struct Batch {
 impl Batch {
     /// The versioned bytes.
     pub fn encode(&self) -> Bytes {
-        let len = self
-            .commands
-            .iter()
-            .map(Command::encoded_len)
-            .sum::<usize>();
+        let len = self.commands.iter().map(Command::encoded_len).sum::<usize>();
         let mut out = Vec::with_capacity(len + 8);
         out.put_u8(VERSION);
         out.put_varint(self.commands.len() as u64);

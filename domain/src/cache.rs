@@ -12,11 +12,7 @@ pub(crate) struct Cache<K, V> {
 
 impl<K: Hash + Eq, V> Cache<K, V> {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            capacity,
-        }
+        Self { young: HashMap::new(), old: HashMap::new(), capacity }
     }
 
     /// Takes a value out; whoever takes it puts it back.
@@ -43,9 +39,7 @@ mod tests {
             cache.put(n, n);
             assert!(cache.young.len() + cache.old.len() <= 8);
             assert!(
-                (n - 3..=n)
-                    .filter(|n| *n >= 0)
-                    .all(|n| cache.young.contains_key(&n) || cache.old.contains_key(&n))
+                (n - 3..=n).filter(|n| *n >= 0).all(|n| cache.young.contains_key(&n) || cache.old.contains_key(&n))
             );
         }
         assert_eq!(cache.take(&99), Some(99));

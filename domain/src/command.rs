@@ -180,9 +180,7 @@ impl Action {
     pub const fn person(&self) -> Option<PersonId> {
         match *self {
             Self::CreateRoom { peer, .. } => peer,
-            Self::Invite { person, .. }
-            | Self::Remove { person, .. }
-            | Self::SetRole { person, .. } => Some(person),
+            Self::Invite { person, .. } | Self::Remove { person, .. } | Self::SetRole { person, .. } => Some(person),
             _ => None,
         }
     }
@@ -219,18 +217,14 @@ impl Action {
     /// The fields besides number and room: what must be the same when a request id comes again.
     pub(crate) fn encode_fields(&self, out: &mut Vec<u8>) {
         match *self {
-            Self::CreateRoom {
-                visibility, peer, ..
-            } => {
+            Self::CreateRoom { visibility, peer, .. } => {
                 out.put_u8(visibility.number());
                 out.put_u8(u8::from(peer.is_some()));
                 if let Some(peer) = peer {
                     out.put_array(peer.as_bytes());
                 }
             }
-            Self::EditMessage { target, .. } | Self::RedactMessage { target, .. } => {
-                out.put_varint(target)
-            }
+            Self::EditMessage { target, .. } | Self::RedactMessage { target, .. } => out.put_varint(target),
             Self::Invite { person, role, .. } | Self::SetRole { person, role, .. } => {
                 out.put_array(person.as_bytes());
                 out.put_u8(role.number());
@@ -238,13 +232,7 @@ impl Action {
             Self::Remove { person, .. } => out.put_array(person.as_bytes()),
             Self::MarkRead { seq, .. } => out.put_varint(seq),
             Self::Claim { method } => out.put_u16(method),
-            Self::Refused {
-                room,
-                reason,
-                count,
-                first_us,
-                last_us,
-            } => {
+            Self::Refused { room, reason, count, first_us, last_us } => {
                 out.put_u8(u8::from(room.is_some()));
                 if let Some(room) = room {
                     out.put_array(room.as_bytes());
@@ -254,20 +242,14 @@ impl Action {
                 out.put_i64(first_us);
                 out.put_i64(last_us);
             }
-            Self::SendMessage { .. }
-            | Self::Join { .. }
-            | Self::Leave { .. }
-            | Self::SetTopic { .. } => {}
+            Self::SendMessage { .. } | Self::Join { .. } | Self::Leave { .. } | Self::SetTopic { .. } => {}
         }
     }
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, CodecError> {
         let number = r.u16()?;
         if number == MARK_READ {
-            return Ok(Self::MarkRead {
-                room: read_room(r)?,
-                seq: r.varint()?,
-            });
+            return Ok(Self::MarkRead { room: read_room(r)?, seq: r.varint()? });
         }
         let kind = Kind::from_number(number).ok_or(r.malformed())?;
         Ok(match kind {
@@ -276,40 +258,15 @@ impl Action {
                 visibility: Visibility::from_number(r.u8()?).ok_or(r.malformed())?,
                 peer: read_option(r)?.map(PersonId::from_bytes),
             },
-            Kind::Message => Self::SendMessage {
-                room: read_room(r)?,
-            },
-            Kind::Edit => Self::EditMessage {
-                room: read_room(r)?,
-                target: r.varint()?,
-            },
-            Kind::Redaction => Self::RedactMessage {
-                room: read_room(r)?,
-                target: r.varint()?,
-            },
-            Kind::Joined => Self::Join {
-                room: read_room(r)?,
-            },
-            Kind::Left => Self::Leave {
-                room: read_room(r)?,
-            },
-            Kind::Invited => Self::Invite {
-                room: read_room(r)?,
-                person: read_person(r)?,
-                role: read_role(r)?,
-            },
-            Kind::Removed => Self::Remove {
-                room: read_room(r)?,
-                person: read_person(r)?,
-            },
-            Kind::Role => Self::SetRole {
-                room: read_room(r)?,
-                person: read_person(r)?,
-                role: read_role(r)?,
-            },
-            Kind::Topic => Self::SetTopic {
-                room: read_room(r)?,
-            },
+            Kind::Message => Self::SendMessage { room: read_room(r)? },
+            Kind::Edit => Self::EditMessage { room: read_room(r)?, target: r.varint()? },
+            Kind::Redaction => Self::RedactMessage { room: read_room(r)?, target: r.varint()? },
+            Kind::Joined => Self::Join { room: read_room(r)? },
+            Kind::Left => Self::Leave { room: read_room(r)? },
+            Kind::Invited => Self::Invite { room: read_room(r)?, person: read_person(r)?, role: read_role(r)? },
+            Kind::Removed => Self::Remove { room: read_room(r)?, person: read_person(r)? },
+            Kind::Role => Self::SetRole { room: read_room(r)?, person: read_person(r)?, role: read_role(r)? },
+            Kind::Topic => Self::SetTopic { room: read_room(r)? },
             Kind::Claimed => Self::Claim { method: r.u16()? },
             Kind::Refused => Self::Refused {
                 room: read_option(r)?.map(RoomId::from_bytes),
@@ -348,16 +305,7 @@ impl Command {
         let salt = Salt(r.array()?);
         let action = Action::decode(r)?;
         let content = Sealed::decode(r)?;
-        Ok(Self {
-            request,
-            actor,
-            stamp_us,
-            policy,
-            rule,
-            salt,
-            content,
-            action,
-        })
+        Ok(Self { request, actor, stamp_us, policy, rule, salt, content, action })
     }
 }
 

@@ -21,20 +21,13 @@ pub struct Content {
 impl Content {
     /// Content that is only text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self {
-            text: Some(text.into()),
-            ..Self::default()
-        }
+        Self { text: Some(text.into()), ..Self::default() }
     }
 
     /// The canonical bytes.
     pub fn encode(&self) -> Bytes {
         let fields = [&self.text, &self.name, &self.topic, &self.reason];
-        let len = fields
-            .iter()
-            .filter_map(|f| f.as_ref())
-            .map(|f| f.len() + 4)
-            .sum();
+        let len = fields.iter().filter_map(|f| f.as_ref()).map(|f| f.len() + 4).sum();
         let mut out = Vec::with_capacity(len);
         for (number, field) in (1u8..).zip(fields) {
             if let Some(value) = field {
@@ -76,15 +69,7 @@ mod tests {
 
     #[test]
     fn only_the_canonical_form_is_read() {
-        for bad in [
-            &[1, 1][..],
-            &[0, 0],
-            &[9, 0],
-            &[1, 0, 1, 0],
-            &[2, 0, 1, 0],
-            &[1, 1, 0xff],
-            &[1, 0x80, 0x00],
-        ] {
+        for bad in [&[1, 1][..], &[0, 0], &[9, 0], &[1, 0, 1, 0], &[2, 0, 1, 0], &[1, 1, 0xff], &[1, 0x80, 0x00]] {
             assert!(Content::decode(bad).is_err(), "{bad:?}");
         }
         assert_eq!(Content::decode(&[]), Ok(Content::default()));

@@ -37,12 +37,7 @@ pub(crate) struct DedupRow {
 
 impl DedupRow {
     /// Writes a row; `fields` writes the action's fields.
-    pub(crate) fn encode(
-        action: u16,
-        outcome: &Outcome,
-        proof: &Proof,
-        fields: impl FnOnce(&mut Vec<u8>),
-    ) -> Vec<u8> {
+    pub(crate) fn encode(action: u16, outcome: &Outcome, proof: &Proof, fields: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::with_capacity(96);
         out.put_u8(VERSION);
         out.put_u16(action);
@@ -71,12 +66,7 @@ impl DedupRow {
             2 => Proof::Nothing,
             _ => return Err(r.malformed()),
         };
-        Ok(Self {
-            action,
-            fields: bytes.slice_ref(r.rest()),
-            outcome,
-            proof,
-        })
+        Ok(Self { action, fields: bytes.slice_ref(r.rest()), outcome, proof })
     }
 
     /// What to answer to a command with this request id: the first answer, or that the id is taken by another request.
@@ -91,19 +81,13 @@ impl DedupRow {
             Proof::Nothing => true,
             Proof::Salted(salt, commitment) => salt.commit(&command.content.bytes) == *commitment,
             Proof::Event => match self.outcome {
-                Outcome::Committed { seq, .. } => {
-                    event(seq)?.is_some_and(|row| row.has_content(command))
-                }
+                Outcome::Committed { seq, .. } => event(seq)?.is_some_and(|row| row.has_content(command)),
                 Outcome::Refused(_) => false,
             },
         };
         Ok(match self.outcome {
             _ if !same_content => Outcome::Refused(Refusal::RequestReused),
-            Outcome::Committed { seq, time_us, .. } => Outcome::Committed {
-                seq,
-                time_us,
-                repeated: true,
-            },
+            Outcome::Committed { seq, time_us, .. } => Outcome::Committed { seq, time_us, repeated: true },
             refused => refused,
         })
     }

@@ -102,23 +102,14 @@ impl EventRow {
             target: self.target,
             role: self.role,
             visibility: self.visibility,
-            ..Header::new(
-                shard,
-                self.index,
-                self.time_us,
-                self.kind,
-                self.actor,
-                self.request,
-            )
+            ..Header::new(shard, self.index, self.time_us, self.kind, self.actor, self.request)
         }
     }
 
     /// The entry as members see it; `hidden`: without its content.
     pub fn entry(&self, seq: u64, hidden: bool) -> Entry {
         let content = match &self.body {
-            Body::Kept { content, .. } if !hidden && self.state != ContentState::Redacted => {
-                content.open()
-            }
+            Body::Kept { content, .. } if !hidden && self.state != ContentState::Redacted => content.open(),
             _ => Bytes::new(),
         };
         Entry {
@@ -148,13 +139,7 @@ impl EventRow {
         out.put_i64(self.time_us);
         out.put_array(self.actor.as_bytes());
         out.put_array(self.request.as_bytes());
-        for number in [
-            self.index,
-            self.policy,
-            u64::from(self.rule),
-            self.messages,
-            self.changed_by,
-        ] {
+        for number in [self.index, self.policy, u64::from(self.rule), self.messages, self.changed_by] {
             out.put_varint(number);
         }
         if let Some(person) = &self.person {
@@ -203,36 +188,18 @@ impl EventRow {
             _ => return Err(r.malformed()),
         };
         let time_us = r.i64()?;
-        let (actor, request) = (
-            PersonId::from_bytes(r.array()?),
-            RequestId::from_bytes(r.array()?),
-        );
+        let (actor, request) = (PersonId::from_bytes(r.array()?), RequestId::from_bytes(r.array()?));
         let (index, policy) = (r.varint()?, r.varint()?);
         let rule = u16::try_from(r.varint()?).map_err(|_| r.malformed())?;
         let (messages, changed_by) = (r.varint()?, r.varint()?);
         let has = |bit: u32| bits & (1 << bit) != 0;
-        let person = if has(0) {
-            Some(PersonId::from_bytes(r.array()?))
-        } else {
-            None
-        };
+        let person = if has(0) { Some(PersonId::from_bytes(r.array()?)) } else { None };
         let target = if has(1) { Some(r.varint()?) } else { None };
-        let role = if has(2) {
-            Some(Role::from_number(r.u8()?).ok_or(r.malformed())?)
-        } else {
-            None
-        };
-        let visibility = if has(3) {
-            Some(Visibility::from_number(r.u8()?).ok_or(r.malformed())?)
-        } else {
-            None
-        };
+        let role = if has(2) { Some(Role::from_number(r.u8()?).ok_or(r.malformed())?) } else { None };
+        let visibility = if has(3) { Some(Visibility::from_number(r.u8()?).ok_or(r.malformed())?) } else { None };
         let body = match has(4) {
             true => Body::Erased(Commitment(r.array()?)),
-            false => Body::Kept {
-                salt: Salt(r.array()?),
-                content: Sealed::decode(&mut r)?,
-            },
+            false => Body::Kept { salt: Salt(r.array()?), content: Sealed::decode(&mut r)? },
         };
         r.end()?;
         Ok(Self {

@@ -19,11 +19,7 @@ pub(crate) struct Head {
 impl Head {
     /// The time of the next entry: never before the leader's stamp, always after the entry before.
     pub(crate) fn next_time(&self, stamp_us: i64) -> i64 {
-        if self.frontier.size() == 0 {
-            stamp_us
-        } else {
-            stamp_us.max(self.last_us.saturating_add(1))
-        }
+        if self.frontier.size() == 0 { stamp_us } else { stamp_us.max(self.last_us.saturating_add(1)) }
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -48,10 +44,6 @@ impl Head {
             nodes.push(r.array()?);
         }
         r.end()?;
-        Ok(Self {
-            last_us,
-            policy,
-            frontier: Frontier::from_parts(size, nodes),
-        })
+        Ok(Self { last_us, policy, frontier: Frontier::from_parts(size, nodes) })
     }
 }

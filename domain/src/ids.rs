@@ -99,18 +99,12 @@ impl ShardId {
 impl RoomId {
     /// The id of the room that `creator` makes by `request`: a retry, through any router, means the same room.
     pub fn derive_room(cluster: ClusterId, creator: PersonId, request: RequestId) -> Self {
-        Self(digest(
-            b"hansard room",
-            &[&cluster.0, &creator.0, &request.0],
-        ))
+        Self(digest(b"hansard room", &[&cluster.0, &creator.0, &request.0]))
     }
 
     /// The id of the direct room of two people, whoever asks first.
     pub fn derive_direct(cluster: ClusterId, a: PersonId, b: PersonId) -> Self {
-        Self(digest(
-            b"hansard direct room",
-            &[&cluster.0, &a.min(b).0, &a.max(b).0],
-        ))
+        Self(digest(b"hansard direct room", &[&cluster.0, &a.min(b).0, &a.max(b).0]))
     }
 
     /// The room's place in the slot table, 0 to 4,095: its birth shard, unless `meta` says that it moved.
@@ -174,31 +168,17 @@ mod tests {
         let id = RoomId::from_bytes(*b"0123456789abcdef");
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!("30313233-3435-3637-3839-616263646566".parse(), Ok(id));
-        for bad in [
-            "",
-            "30",
-            "3031323334353637383961626364656g",
-            "30313233-3435-3637-3839+616263646566",
-        ] {
+        for bad in ["", "30", "3031323334353637383961626364656g", "30313233-3435-3637-3839+616263646566"] {
             assert_eq!(bad.parse::<RoomId>(), Err(IdError), "{bad}");
         }
     }
 
     #[test]
     fn derived_rooms_are_stable() {
-        let (cluster, request) = (
-            ClusterId::from_bytes([1; 16]),
-            RequestId::from_bytes([2; 16]),
-        );
+        let (cluster, request) = (ClusterId::from_bytes([1; 16]), RequestId::from_bytes([2; 16]));
         let (a, b) = (PersonId::from_bytes([3; 16]), PersonId::from_bytes([4; 16]));
-        assert_eq!(
-            RoomId::derive_direct(cluster, a, b),
-            RoomId::derive_direct(cluster, b, a)
-        );
-        assert_ne!(
-            RoomId::derive_room(cluster, a, request),
-            RoomId::derive_room(cluster, b, request)
-        );
+        assert_eq!(RoomId::derive_direct(cluster, a, b), RoomId::derive_direct(cluster, b, a));
+        assert_ne!(RoomId::derive_room(cluster, a, request), RoomId::derive_room(cluster, b, request));
         assert_eq!(
             RoomId::derive_room(cluster, a, request).to_string(),
             include_str!("../tests/golden/room_id.txt").trim()

@@ -17,8 +17,7 @@ pub const MAX_TOKEN_ID_BYTES: usize = 256;
 /// Bytes of a node's name, site or address: a DNS name and a port.
 pub const MAX_NODE_TEXT_BYTES: usize = 262;
 /// Bytes of encoded content: every field at its bound, and their tags.
-pub const MAX_CONTENT_BYTES: usize =
-    MAX_TEXT_BYTES + MAX_NAME_BYTES + MAX_TOPIC_BYTES + MAX_REASON_BYTES + 32;
+pub const MAX_CONTENT_BYTES: usize = MAX_TEXT_BYTES + MAX_NAME_BYTES + MAX_TOPIC_BYTES + MAX_REASON_BYTES + 32;
 /// Bytes of sealed content: content, and what a cipher adds.
 pub const MAX_SEALED_BYTES: usize = MAX_CONTENT_BYTES + 64;
 /// Bytes of a nonce: the longest of the AEADs in use (XChaCha20, AES-GCM-SIV).

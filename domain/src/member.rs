@@ -31,12 +31,7 @@ pub struct Member {
 impl Member {
     /// A new member who sees everything from `from` on.
     pub fn new(role: Role, since: u64, from: u64) -> Self {
-        Self {
-            role,
-            since,
-            removed: false,
-            intervals: vec![Interval { from, to: None }],
-        }
+        Self { role, since, removed: false, intervals: vec![Interval { from, to: None }] }
     }
 
     /// Whether the person is a member now.
@@ -46,9 +41,7 @@ impl Member {
 
     /// Whether the person may see this seq.
     pub fn sees(&self, seq: u64) -> bool {
-        self.intervals
-            .iter()
-            .any(|i| i.from <= seq && i.to.is_none_or(|to| seq <= to))
+        self.intervals.iter().any(|i| i.from <= seq && i.to.is_none_or(|to| seq <= to))
     }
 
     /// The newest seq that the person may know of, in a room with this head.
@@ -72,10 +65,7 @@ impl Member {
     /// Ends the membership; its last visible seq is `seq`.
     pub(crate) fn end(&mut self, seq: u64, removed: bool) {
         let last = self.intervals.last_mut().expect("a member has an interval");
-        assert!(
-            last.to.is_none() && last.from <= seq,
-            "only a present membership ends"
-        );
+        assert!(last.to.is_none() && last.from <= seq, "only a present membership ends");
         last.to = Some(seq);
         self.removed = removed;
     }
@@ -112,12 +102,7 @@ impl Member {
             intervals.push(Interval { from, to });
         }
         r.end()?;
-        Ok(Self {
-            role,
-            since,
-            removed,
-            intervals,
-        })
+        Ok(Self { role, since, removed, intervals })
     }
 }
 

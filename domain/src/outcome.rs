@@ -41,11 +41,7 @@ impl Outcome {
 
     pub(crate) fn encode_to(&self, out: &mut Vec<u8>) {
         match *self {
-            Self::Committed {
-                seq,
-                time_us,
-                repeated,
-            } => {
+            Self::Committed { seq, time_us, repeated } => {
                 out.put_u8(if repeated { 2 } else { 1 });
                 out.put_varint(seq);
                 out.put_i64(time_us);
@@ -60,16 +56,10 @@ impl Outcome {
     pub(crate) fn decode_from(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
         let tag = reader.u8()?;
         match tag {
-            1 | 2 => Ok(Self::Committed {
-                seq: reader.varint()?,
-                time_us: reader.i64()?,
-                repeated: tag == 2,
-            }),
+            1 | 2 => Ok(Self::Committed { seq: reader.varint()?, time_us: reader.i64()?, repeated: tag == 2 }),
             3 => {
                 let number = reader.u16()?;
-                Refusal::from_number(number)
-                    .map(Self::Refused)
-                    .ok_or(reader.malformed())
+                Refusal::from_number(number).map(Self::Refused).ok_or(reader.malformed())
             }
             _ => Err(reader.malformed()),
         }

@@ -50,24 +50,17 @@ pub fn initial(nodes: &[NodeInfo], shards: usize) -> Vec<Vec<NodeId>> {
     for _ in 0..shards {
         let mut chosen: Vec<&NodeInfo> = Vec::new();
         while chosen.len() < REPLICAS.min(nodes.len()) {
-            let free = nodes
-                .iter()
-                .filter(|node| !chosen.iter().any(|c| c.id == node.id));
+            let free = nodes.iter().filter(|node| !chosen.iter().any(|c| c.id == node.id));
             let next = free.min_by_key(|node| {
                 let same_site = chosen.iter().filter(|c| c.site == node.site).count();
                 (same_site, count(&replicas, node.id), node.id)
             });
             chosen.push(next.expect("there are more nodes than chosen ones"));
         }
-        let lead = chosen
-            .iter()
-            .map(|c| c.id)
-            .min_by_key(|id| (count(&leaders, *id), *id))
-            .expect("at least one voter");
+        let lead =
+            chosen.iter().map(|c| c.id).min_by_key(|id| (count(&leaders, *id), *id)).expect("at least one voter");
         *leaders.entry(lead).or_default() += 1;
-        chosen
-            .iter()
-            .for_each(|c| *replicas.entry(c.id).or_default() += 1);
+        chosen.iter().for_each(|c| *replicas.entry(c.id).or_default() += 1);
         let mut voters: Vec<NodeId> = chosen.iter().map(|c| c.id).collect();
         voters.sort_by_key(|id| (*id != lead, *id));
         places.push(voters);
@@ -78,18 +71,12 @@ pub fn initial(nodes: &[NodeInfo], shards: usize) -> Vec<Vec<NodeId>> {
 /// What should be done next, if anything: first empty the nodes that go, then fill up shards, then spread over sites, then
 /// even out. `sites` of the same shard are kept apart where there are enough.
 pub fn next_step(view: &MetaView) -> Option<Step> {
-    leave(view)
-        .or_else(|| fill(view))
-        .or_else(|| spread(view))
-        .or_else(|| even(view))
+    leave(view).or_else(|| fill(view)).or_else(|| spread(view)).or_else(|| even(view))
 }
 
 /// Empties a decommissioning node.
 fn leave(view: &MetaView) -> Option<Step> {
-    let leaving = view
-        .nodes
-        .values()
-        .filter(|node| node.state == NodeState::Decommissioning);
+    let leaving = view.nodes.values().filter(|node| node.state == NodeState::Decommissioning);
     for node in leaving {
         let from = node.info.id;
         let Some(place) = view.places().find(|place| place.voters.contains(&from)) else {
@@ -110,28 +97,17 @@ fn fill(view: &MetaView) -> Option<Step> {
     let short = view.places().filter(|place| place.voters.len() < REPLICAS);
     short.into_iter().find_map(|place| {
         let to = best_target(view, place, None)?;
-        Some(Step::AddReplica {
-            shard: place.shard,
-            to,
-        })
+        Some(Step::AddReplica { shard: place.shard, to })
     })
 }
 
 /// Moves one of two voters that share a site to a site without one.
 fn spread(view: &MetaView) -> Option<Step> {
     view.places().find_map(|place| {
-        let from = *place
-            .voters
-            .iter()
-            .rev()
-            .find(|voter| sharing(view, place, **voter) > 0)?;
+        let from = *place.voters.iter().rev().find(|voter| sharing(view, place, **voter) > 0)?;
         let to = best_target(view, place, Some(from))?;
         let better = crowd(view, place, to, from) < sharing(view, place, from);
-        better.then_some(Step::MoveReplica {
-            shard: place.shard,
-            from,
-            to,
-        })
+        better.then_some(Step::MoveReplica { shard: place.shard, from, to })
     })
 }
 
@@ -154,24 +130,14 @@ fn even(view: &MetaView) -> Option<Step> {
         };
         // Room shards first: the meta group is the last to be disturbed.
         let place = view.shards.iter().chain(&view.meta).find(movable)?;
-        Some(Step::MoveReplica {
-            shard: place.shard,
-            from,
-            to,
-        })
+        Some(Step::MoveReplica { shard: place.shard, from, to })
     })
 }
 
 /// The best node for another voter of a shard: the least crowded site, then the fewest replicas.
 fn best_target(view: &MetaView, place: &ShardPlace, instead_of: Option<NodeId>) -> Option<NodeId> {
     let free = active(view).filter(|id| !place.voters.contains(id));
-    free.min_by_key(|id| {
-        (
-            crowd(view, place, *id, instead_of.unwrap_or_default()),
-            view.voters_on(*id),
-            *id,
-        )
-    })
+    free.min_by_key(|id| (crowd(view, place, *id, instead_of.unwrap_or_default()), view.voters_on(*id), *id))
 }
 
 /// How many other voters of the shard share a voter's site.
@@ -182,11 +148,7 @@ fn sharing(view: &MetaView, place: &ShardPlace, voter: NodeId) -> usize {
 /// How many voters of the shard are at a node's site, if `without` is not counted.
 fn crowd(view: &MetaView, place: &ShardPlace, node: NodeId, without: NodeId) -> usize {
     let site = |id: NodeId| view.nodes.get(&id).map(|node| node.info.site.as_str());
-    place
-        .voters
-        .iter()
-        .filter(|voter| **voter != without && site(**voter) == site(node))
-        .count()
+    place.voters.iter().filter(|voter| **voter != without && site(**voter) == site(node)).count()
 }
 
 /// Which leader should hand over to whom: from a node that leads at least two more than another voter of the shard, or that
@@ -197,24 +159,14 @@ pub fn next_handover(
     reachable: impl Fn(NodeId) -> bool,
 ) -> Option<(ShardId, NodeId)> {
     let mut led: BTreeMap<NodeId, usize> = BTreeMap::new();
-    leaders
-        .values()
-        .for_each(|leader| *led.entry(*leader).or_default() += 1);
-    let is_active = |id: NodeId| {
-        view.nodes
-            .get(&id)
-            .is_some_and(|node| node.state == NodeState::Active)
-    };
+    leaders.values().for_each(|leader| *led.entry(*leader).or_default() += 1);
+    let is_active = |id: NodeId| view.nodes.get(&id).is_some_and(|node| node.state == NodeState::Active);
     let mut best: Option<(usize, ShardId, NodeId)> = None;
     for place in view.places() {
         let Some(leader) = leaders.get(&place.shard) else {
             continue;
         };
-        let others = place
-            .voters
-            .iter()
-            .copied()
-            .filter(|id| id != leader && is_active(*id) && reachable(*id));
+        let others = place.voters.iter().copied().filter(|id| id != leader && is_active(*id) && reachable(*id));
         let Some(to) = others.min_by_key(|id| (count(&led, *id), *id)) else {
             continue;
         };
@@ -230,10 +182,7 @@ pub fn next_handover(
 }
 
 fn active(view: &MetaView) -> impl Iterator<Item = NodeId> {
-    view.nodes
-        .values()
-        .filter(|node| node.state == NodeState::Active)
-        .map(|node| node.info.id)
+    view.nodes.values().filter(|node| node.state == NodeState::Active).map(|node| node.info.id)
 }
 
 fn count(counts: &BTreeMap<NodeId, usize>, node: NodeId) -> usize {

@@ -2,58 +2,26 @@ use super::*;
 use crate::meta::Node;
 
 fn info(id: NodeId, site: &str) -> NodeInfo {
-    NodeInfo {
-        id,
-        name: format!("node{id}"),
-        site: site.to_owned(),
-        address: format!("host{id}:1"),
-    }
+    NodeInfo { id, name: format!("node{id}"), site: site.to_owned(), address: format!("host{id}:1") }
 }
 
 fn view(nodes: &[(NodeId, &str, NodeState)], shards: usize) -> MetaView {
-    let active = nodes
-        .iter()
-        .filter(|(.., state)| *state != NodeState::Standby);
+    let active = nodes.iter().filter(|(.., state)| *state != NodeState::Standby);
     let infos: Vec<_> = active.map(|(id, site, _)| info(*id, site)).collect();
     let mut places = initial(&infos, shards + 1).into_iter().zip(0u8..);
     let mut place = || {
         let (voters, at) = places.next().expect("as many as asked for");
-        ShardPlace {
-            shard: ShardId::from_bytes([at; 16]),
-            voters,
-            epoch: 1,
-        }
+        ShardPlace { shard: ShardId::from_bytes([at; 16]), voters, epoch: 1 }
     };
     let meta = Some(place());
     let shards = (0..shards).map(|_| place()).collect();
-    let nodes = nodes
-        .iter()
-        .map(|(id, site, state)| {
-            (
-                *id,
-                Node {
-                    info: info(*id, site),
-                    state: *state,
-                },
-            )
-        })
-        .collect();
-    MetaView {
-        meta,
-        shards,
-        nodes,
-        ..MetaView::default()
-    }
+    let nodes = nodes.iter().map(|(id, site, state)| (*id, Node { info: info(*id, site), state: *state })).collect();
+    MetaView { meta, shards, nodes, ..MetaView::default() }
 }
 
 fn take(view: &mut MetaView, step: &Step) {
     let edit = |view: &mut MetaView, shard: ShardId, from: Option<NodeId>, to: Option<NodeId>| {
-        let place = view
-            .meta
-            .iter_mut()
-            .chain(&mut view.shards)
-            .find(|p| p.shard == shard)
-            .expect("a known shard");
+        let place = view.meta.iter_mut().chain(&mut view.shards).find(|p| p.shard == shard).expect("a known shard");
         place.voters.retain(|voter| Some(*voter) != from);
         place.voters.extend(to);
         assert!(!place.voters.is_empty(), "a shard keeps a voter");
@@ -88,11 +56,7 @@ use NodeState::{Active, Decommissioned, Decommissioning, Standby};
 
 #[test]
 fn three_sites_get_one_voter_each_and_leaders_are_balanced() {
-    let nodes = [
-        info(11, "boston"),
-        info(22, "denver"),
-        info(33, "bangalore"),
-    ];
+    let nodes = [info(11, "boston"), info(22, "denver"), info(33, "bangalore")];
     let places = initial(&nodes, 12);
     for id in [11, 22, 33] {
         assert_eq!(places.iter().filter(|voters| voters[0] == id).count(), 4);
@@ -120,39 +84,20 @@ fn a_fresh_cluster_needs_nothing() {
 
 #[test]
 fn a_standby_gets_nothing_until_it_is_activated_then_its_share() {
-    let mut view = view(
-        &[
-            (1, "a", Active),
-            (2, "b", Active),
-            (3, "c", Active),
-            (4, "a", Standby),
-        ],
-        12,
-    );
+    let mut view = view(&[(1, "a", Active), (2, "b", Active), (3, "c", Active), (4, "a", Standby)], 12);
     assert_eq!(settle(&mut view), 0);
     view.nodes.get_mut(&4).expect("node 4").state = Active;
     settle(&mut view);
     assert!(view.voters_on(4) > 0);
     for place in view.places() {
-        assert!(
-            place.voters.iter().all(|v| sharing(&view, place, *v) == 0),
-            "{place:?}"
-        );
+        assert!(place.voters.iter().all(|v| sharing(&view, place, *v) == 0), "{place:?}");
     }
 }
 
 #[test]
 fn equal_sites_are_evened_out_within_one() {
-    let mut view = view(
-        &[
-            (1, "a", Active),
-            (2, "a", Active),
-            (3, "a", Active),
-            (4, "a", Standby),
-            (5, "a", Standby),
-        ],
-        12,
-    );
+    let mut view =
+        view(&[(1, "a", Active), (2, "a", Active), (3, "a", Active), (4, "a", Standby), (5, "a", Standby)], 12);
     for id in [4, 5] {
         view.nodes.get_mut(&id).expect("known").state = Active;
         settle(&mut view);
@@ -162,15 +107,7 @@ fn equal_sites_are_evened_out_within_one() {
 
 #[test]
 fn a_node_that_goes_is_emptied_and_retired() {
-    let mut view = view(
-        &[
-            (1, "a", Active),
-            (2, "b", Active),
-            (3, "c", Decommissioning),
-            (4, "c", Active),
-        ],
-        12,
-    );
+    let mut view = view(&[(1, "a", Active), (2, "b", Active), (3, "c", Decommissioning), (4, "c", Active)], 12);
     settle(&mut view);
     assert_eq!(view.nodes[&3].state, Decommissioned);
     assert!(view.places().all(|place| place.voters.len() == 3));
@@ -178,14 +115,7 @@ fn a_node_that_goes_is_emptied_and_retired() {
 
 #[test]
 fn a_node_that_goes_without_a_successor_is_emptied_too() {
-    let mut view = view(
-        &[
-            (1, "a", Active),
-            (2, "b", Active),
-            (3, "c", Decommissioning),
-        ],
-        12,
-    );
+    let mut view = view(&[(1, "a", Active), (2, "b", Active), (3, "c", Decommissioning)], 12);
     settle(&mut view);
     assert_eq!(view.nodes[&3].state, Decommissioned);
     assert!(view.places().all(|place| place.voters.len() == 2));
@@ -201,9 +131,5 @@ fn leaders_are_handed_over_until_they_are_balanced() {
         leaders.insert(shard, to);
     }
     assert_eq!(next_handover(&view, &leaders, |_| true), None);
-    assert!(
-        [1, 2, 3]
-            .iter()
-            .all(|id| leaders.values().filter(|l| *l == id).count() == 4)
-    );
+    assert!([1, 2, 3].iter().all(|id| leaders.values().filter(|l| *l == id).count() == 4));
 }

@@ -77,14 +77,7 @@ pub struct Header {
 
 impl Header {
     /// A header without any of the optional fields.
-    pub fn new(
-        shard: ShardId,
-        index: u64,
-        time_us: i64,
-        kind: Kind,
-        actor: PersonId,
-        request: RequestId,
-    ) -> Self {
+    pub fn new(shard: ShardId, index: u64, time_us: i64, kind: Kind, actor: PersonId, request: RequestId) -> Self {
         Self {
             shard,
             index,
@@ -174,10 +167,7 @@ impl Header {
             self.subject_shard.is_some(),
             self.epoch.is_some(),
         ];
-        bits.iter()
-            .enumerate()
-            .map(|(bit, set)| u16::from(*set) << bit)
-            .sum()
+        bits.iter().enumerate().map(|(bit, set)| u16::from(*set) << bit).sum()
     }
 
     /// Reads the canonical bytes.
@@ -191,10 +181,7 @@ impl Header {
         }
         let shard = ShardId::from_bytes(r.array()?);
         let (index, time_us) = (r.u64()?, r.i64()?);
-        let (actor, request) = (
-            PersonId::from_bytes(r.array()?),
-            RequestId::from_bytes(r.array()?),
-        );
+        let (actor, request) = (PersonId::from_bytes(r.array()?), RequestId::from_bytes(r.array()?));
         let mut header = Self::new(shard, index, time_us, kind, actor, request);
         (header.policy, header.rule) = (r.u64()?, r.u16()?);
         let has = |bit: u32| presence & (1 << bit) != 0;
@@ -218,13 +205,7 @@ impl Header {
         }
         if has(6) {
             let (action, reason, count) = (r.u16()?, r.u16()?, r.u64()?);
-            header.refused = Some(RefusedCount {
-                action,
-                reason,
-                count,
-                first_us: r.i64()?,
-                last_us: r.i64()?,
-            });
+            header.refused = Some(RefusedCount { action, reason, count, first_us: r.i64()?, last_us: r.i64()? });
         }
         if has(7) {
             header.node = Some(r.u64()?);
@@ -246,10 +227,7 @@ pub fn entry_hash(header: &[u8], commitment: &Commitment) -> Hash {
 }
 
 /// A row of the record, by index.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "one at a time, and gone at once: boxing would only add an allocation"
-)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, and gone at once: boxing would only add an allocation")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RecordRow {
     /// The entry is an entry of a room: header, salt and content are in the event row.
@@ -280,11 +258,7 @@ impl RecordRow {
                 out.put_array(room.as_bytes());
                 out.put_varint(*seq);
             }
-            Self::Whole {
-                header,
-                salt,
-                content,
-            } => {
+            Self::Whole { header, salt, content } => {
                 out.put_u8(1);
                 out.put_blob(&header.encode());
                 out.put_array(&salt.0);
@@ -299,18 +273,11 @@ impl RecordRow {
         let mut r = Reader::sharing(bytes, "record row");
         r.version(ROW_VERSION)?;
         let row = match r.u8()? {
-            0 => Self::Event {
-                room: RoomId::from_bytes(r.array()?),
-                seq: r.varint()?,
-            },
+            0 => Self::Event { room: RoomId::from_bytes(r.array()?), seq: r.varint()? },
             1 => {
                 let len = r.count(crate::limits::MAX_LEAF_BYTES)?;
                 let header = Header::decode(r.take(len)?)?;
-                Self::Whole {
-                    header,
-                    salt: Salt(r.array()?),
-                    content: Sealed::decode_bounded(&mut r, MAX_META_BYTES)?,
-                }
+                Self::Whole { header, salt: Salt(r.array()?), content: Sealed::decode_bounded(&mut r, MAX_META_BYTES)? }
             }
             _ => return Err(r.malformed()),
         };

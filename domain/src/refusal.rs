@@ -135,10 +135,7 @@ impl Refusal {
     /// The answer to this request id for good; others are not remembered, so that the same request may be tried again.
     pub const fn is_final(self) -> bool {
         !matches!(self.kind(), RefusalKind::Aborted)
-            && !matches!(
-                self,
-                Self::RoomClosed | Self::RequestReused | Self::NotFounded
-            )
+            && !matches!(self, Self::RoomClosed | Self::RequestReused | Self::NotFounded)
     }
 }
 
@@ -150,19 +147,8 @@ mod tests {
     fn numbers_and_reasons_are_unique() {
         for (at, refusal) in Refusal::ALL.iter().enumerate() {
             assert_eq!(Refusal::from_number(refusal.number()), Some(*refusal));
-            assert!(
-                Refusal::ALL[..at]
-                    .iter()
-                    .all(|r| r.reason() != refusal.reason()),
-                "{refusal:?}"
-            );
-            assert!(
-                refusal
-                    .reason()
-                    .bytes()
-                    .all(|b| b.is_ascii_uppercase() || b == b'_'),
-                "{refusal:?}"
-            );
+            assert!(Refusal::ALL[..at].iter().all(|r| r.reason() != refusal.reason()), "{refusal:?}");
+            assert!(refusal.reason().bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{refusal:?}");
         }
     }
 }

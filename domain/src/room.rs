@@ -98,13 +98,7 @@ impl Room {
         out.put_u8(self.visibility.number());
         out.put_u8(u8::from(self.open));
         out.put_i64(self.created_us);
-        for number in [
-            self.head,
-            self.members,
-            self.owners,
-            self.messages,
-            self.topic_seq,
-        ] {
+        for number in [self.head, self.members, self.owners, self.messages, self.topic_seq] {
             out.put_varint(number);
         }
         if let Some([a, b]) = &self.pair {
@@ -127,23 +121,10 @@ impl Room {
         let (head, members, owners) = (r.varint()?, r.varint()?, r.varint()?);
         let (messages, topic_seq) = (r.varint()?, r.varint()?);
         let pair = match visibility {
-            Visibility::Direct => Some([
-                PersonId::from_bytes(r.array()?),
-                PersonId::from_bytes(r.array()?),
-            ]),
+            Visibility::Direct => Some([PersonId::from_bytes(r.array()?), PersonId::from_bytes(r.array()?)]),
             _ => None,
         };
         r.end()?;
-        Ok(Self {
-            visibility,
-            open,
-            head,
-            created_us,
-            members,
-            owners,
-            messages,
-            topic_seq,
-            pair,
-        })
+        Ok(Self { visibility, open, head, created_us, members, owners, messages, topic_seq, pair })
     }
 }

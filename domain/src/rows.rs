@@ -110,9 +110,7 @@ impl MemRows {
 
     /// All rows, in order.
     pub fn iter(&self) -> impl Iterator<Item = (Table, &[u8], &Bytes)> {
-        self.rows
-            .iter()
-            .map(|((table, key), value)| (*table, &key[..], value))
+        self.rows.iter().map(|((table, key), value)| (*table, &key[..], value))
     }
 }
 
@@ -134,16 +132,9 @@ impl Rows for MemRows {
         if from >= to {
             return Ok(());
         }
-        let range = (
-            Bound::Included((table, from.to_vec())),
-            Bound::Excluded((table, to.to_vec())),
-        );
+        let range = (Bound::Included((table, from.to_vec())), Bound::Excluded((table, to.to_vec())));
         let mut range = self.rows.range(range);
-        while let Some(((_, key), value)) = if reverse {
-            range.next_back()
-        } else {
-            range.next()
-        } {
+        while let Some(((_, key), value)) = if reverse { range.next_back() } else { range.next() } {
             if !visit(key, value) {
                 break;
             }

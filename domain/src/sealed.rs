@@ -25,21 +25,12 @@ pub struct Sealed {
 impl Sealed {
     /// Content in the clear.
     pub fn clear(bytes: Bytes) -> Self {
-        Self {
-            scheme: 0,
-            key_id: None,
-            nonce: Bytes::new(),
-            bytes,
-        }
+        Self { scheme: 0, key_id: None, nonce: Bytes::new(), bytes }
     }
 
     /// The content, if it is in the clear; empty if a key is needed that nobody here has.
     pub fn open(&self) -> Bytes {
-        if self.scheme == 0 {
-            self.bytes.clone()
-        } else {
-            Bytes::new()
-        }
+        if self.scheme == 0 { self.bytes.clone() } else { Bytes::new() }
     }
 
     pub(crate) fn encoded_len(&self) -> usize {
@@ -75,12 +66,7 @@ impl Sealed {
             1 => Some(reader.array()?),
             _ => return Err(reader.malformed()),
         };
-        Ok(Self {
-            scheme,
-            key_id,
-            nonce: reader.blob(MAX_NONCE_BYTES)?,
-            bytes: reader.blob(max)?,
-        })
+        Ok(Self { scheme, key_id, nonce: reader.blob(MAX_NONCE_BYTES)?, bytes: reader.blob(max)? })
     }
 }
 
@@ -91,8 +77,7 @@ pub struct Salt(pub [u8; 32]);
 impl Salt {
     /// HMAC-SHA256 of the content under this salt.
     pub fn commit(&self, content: &[u8]) -> Commitment {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.update(content);
         Commitment(mac.finalize().into_bytes().into())
     }
@@ -119,12 +104,7 @@ mod tests {
         let mut key = [0; 32];
         key[..20].fill(0x0b);
         let expected = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
-        let found: String = Salt(key)
-            .commit(b"Hi There")
-            .0
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let found: String = Salt(key).commit(b"Hi There").0.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(found, expected);
     }
 

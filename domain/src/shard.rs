@@ -45,24 +45,10 @@ impl Shard {
     }
 
     /// The same, with other bounds on what it remembers, in rows.
-    pub fn load_with_caches<R: Rows>(
-        id: ShardId,
-        rows: &R,
-        rooms: usize,
-        members: usize,
-    ) -> Result<Self, R::Error> {
+    pub fn load_with_caches<R: Rows>(id: ShardId, rows: &R, rooms: usize, members: usize) -> Result<Self, R::Error> {
         let (head, tail) = load_head(id, rows)?;
-        let warm = Warm {
-            head,
-            tail,
-            rooms: Cache::new(rooms),
-            members: Cache::new(members),
-        };
-        Ok(Self {
-            id,
-            warm,
-            torn: false,
-        })
+        let warm = Warm { head, tail, rooms: Cache::new(rooms), members: Cache::new(members) };
+        Ok(Self { id, warm, torn: false })
     }
 
     /// Its id.
@@ -98,20 +84,12 @@ impl Shard {
         }
         let (changes, events) = stage.finish();
         self.torn = false;
-        Ok(Applied {
-            outcomes,
-            changes,
-            events,
-        })
+        Ok(Applied { outcomes, changes, events })
     }
 }
 
 fn apply_one<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Outcome, R::Error> {
-    let key = keys::dedup(
-        command.actor,
-        &command.action.scope(command.actor),
-        command.request,
-    );
+    let key = keys::dedup(command.actor, &command.action.scope(command.actor), command.request);
     if let Some(row) = stage.get(Table::Dedup, &key)? {
         let row = sound(DedupRow::decode(&row), Table::Dedup);
         let outcome = row.settle(command, |seq| match command.action.room() {
@@ -139,33 +117,19 @@ fn apply_one<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Out
     stage.put(
         Table::Dedup,
         &key,
-        Some(DedupRow::encode(
-            command.action.number(),
-            &outcome,
-            &proof,
-            |out| command.action.encode_fields(out),
-        )),
+        Some(DedupRow::encode(command.action.number(), &outcome, &proof, |out| command.action.encode_fields(out))),
     );
     Ok(outcome)
 }
 
 /// Checks again what may have changed since the permit; says by which rule it is still allowed.
-fn decide<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    command: &Command,
-) -> Result<Result<u16, Refusal>, R::Error> {
+fn decide<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Result<u16, Refusal>, R::Error> {
     if command.policy < stage.warm.head.policy {
         return Ok(Err(Refusal::PolicyChanged));
     }
     stage.warm.head.policy = command.policy;
-    let Some(room) = command
-        .action
-        .room()
-        .filter(|_| !matches!(command.action, Action::Refused { .. }))
-    else {
-        return Ok(
-            authorize(command.actor, &command.action, &Facts::default()).map(|rule| rule.number())
-        );
+    let Some(room) = command.action.room().filter(|_| !matches!(command.action, Action::Refused { .. })) else {
+        return Ok(authorize(command.actor, &command.action, &Facts::default()).map(|rule| rule.number()));
     };
     stage.load_room(room)?;
     stage.load_member(room, command.actor)?;
@@ -187,11 +151,7 @@ fn decide<R: Rows>(
 }
 
 pub(crate) fn target_of(row: &EventRow) -> Target {
-    Target {
-        author: row.actor,
-        kind: row.kind,
-        redacted: row.state == ContentState::Redacted,
-    }
+    Target { author: row.actor, kind: row.kind, redacted: row.state == ContentState::Redacted }
 }
 
 /// Reads a shard's head, and makes the leaf hashes again that no full row holds yet; they must be those of the tree.
@@ -207,9 +167,7 @@ pub(crate) fn load_head<R: Rows>(id: ShardId, rows: &R) -> Result<(Head, Vec<Has
     for index in full..size {
         let leaf = read::leaf(rows, id, index)?;
         let leaf = leaf.unwrap_or_else(|| {
-            panic!(
-                "record entry {index} of shard {id} is lost: wipe this node and let it join again"
-            )
+            panic!("record entry {index} of shard {id} is lost: wipe this node and let it join again")
         });
         tail.push(leaf.hash());
         again.push(leaf.hash());

@@ -51,9 +51,7 @@ pub(crate) struct Stage<'a, R: Rows> {
 /// make this replica differ from the others: it stops.
 pub(crate) fn sound<T>(decoded: Result<T, CodecError>, table: Table) -> T {
     decoded.unwrap_or_else(|error| {
-        panic!(
-            "a row of table {table:?} is damaged ({error}): wipe this node and let it join again"
-        )
+        panic!("a row of table {table:?} is damaged ({error}): wipe this node and let it join again")
     })
 }
 
@@ -78,18 +76,9 @@ impl<'a, R: Rows> Stage<'a, R> {
         }
         let value = match self.warm.rooms.take(&id) {
             Some(room) => Some(room),
-            None => self
-                .rows
-                .get(Table::Room, id.as_bytes())?
-                .map(|row| sound(Room::decode(&row), Table::Room)),
+            None => self.rows.get(Table::Room, id.as_bytes())?.map(|row| sound(Room::decode(&row), Table::Room)),
         };
-        self.rooms.insert(
-            id,
-            Held {
-                value,
-                dirty: false,
-            },
-        );
+        self.rooms.insert(id, Held { value, dirty: false });
         Ok(())
     }
 
@@ -106,13 +95,7 @@ impl<'a, R: Rows> Stage<'a, R> {
                 row.map(|row| sound(Member::decode(&row), Table::Member))
             }
         };
-        self.members.insert(
-            id,
-            Held {
-                value,
-                dirty: false,
-            },
-        );
+        self.members.insert(id, Held { value, dirty: false });
         Ok(())
     }
 
@@ -129,13 +112,7 @@ impl<'a, R: Rows> Stage<'a, R> {
     }
 
     pub(crate) fn put_room(&mut self, id: RoomId, room: Room) {
-        self.rooms.insert(
-            id,
-            Held {
-                value: Some(room),
-                dirty: true,
-            },
-        );
+        self.rooms.insert(id, Held { value: Some(room), dirty: true });
     }
 
     /// A membership that was loaded.
@@ -145,31 +122,19 @@ impl<'a, R: Rows> Stage<'a, R> {
 
     /// A membership that was loaded and is there, to be changed.
     pub(crate) fn member_mut(&mut self, room: RoomId, person: PersonId) -> &mut Member {
-        let held = self
-            .members
-            .get_mut(&(room, person))
-            .expect("the member was loaded");
+        let held = self.members.get_mut(&(room, person)).expect("the member was loaded");
         held.dirty = true;
         held.value.as_mut().expect("the member is there")
     }
 
     pub(crate) fn put_member(&mut self, room: RoomId, person: PersonId, member: Member) {
-        self.members.insert(
-            (room, person),
-            Held {
-                value: Some(member),
-                dirty: true,
-            },
-        );
+        self.members.insert((room, person), Held { value: Some(member), dirty: true });
     }
 
     /// A row of any other table, as this batch has left it.
     pub(crate) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, R::Error> {
         match self.index.get(&index_key(table, key)) {
-            Some(at) => Ok(self.changes[*at]
-                .value
-                .as_ref()
-                .map(|value| Bytes::copy_from_slice(value))),
+            Some(at) => Ok(self.changes[*at].value.as_ref().map(|value| Bytes::copy_from_slice(value))),
             None => self.rows.get(table, key),
         }
     }
@@ -182,27 +147,16 @@ impl<'a, R: Rows> Stage<'a, R> {
 
     /// Changes a row; the last value of a batch counts.
     pub(crate) fn put(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) {
-        let at = *self
-            .index
-            .entry(index_key(table, key))
-            .or_insert(self.changes.len());
+        let at = *self.index.entry(index_key(table, key)).or_insert(self.changes.len());
         match self.changes.get_mut(at) {
             Some(change) => change.value = value,
-            None => self.changes.push(Change {
-                table,
-                key: key.to_vec(),
-                value,
-            }),
+            None => self.changes.push(Change { table, key: key.to_vec(), value }),
         }
     }
 
     /// Writes a row whose key is new, and which this batch will not read.
     pub(crate) fn put_new(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
-        self.changes.push(Change {
-            table,
-            key: key.to_vec(),
-            value: Some(value),
-        });
+        self.changes.push(Change { table, key: key.to_vec(), value: Some(value) });
     }
 
     /// Adds a leaf to the record.
@@ -239,20 +193,12 @@ impl<'a, R: Rows> Stage<'a, R> {
             let Some(member) = held.value else { continue };
             if held.dirty {
                 let key = keys::member(id.0, id.1).to_vec();
-                self.changes.push(Change {
-                    table: Table::Member,
-                    key,
-                    value: Some(member.encode()),
-                });
+                self.changes.push(Change { table: Table::Member, key, value: Some(member.encode()) });
             }
             self.warm.members.put(id, member);
         }
         let head = self.warm.head.encode();
-        self.changes.push(Change {
-            table: Table::Head,
-            key: keys::SINGLE.to_vec(),
-            value: Some(head),
-        });
+        self.changes.push(Change { table: Table::Head, key: keys::SINGLE.to_vec(), value: Some(head) });
         (self.changes, self.events)
     }
 }

@@ -45,32 +45,20 @@ pub(crate) fn command(drawn: u64, actor: PersonId, action: Action, content: &Con
 }
 
 pub(crate) fn named(name: &str) -> Content {
-    Content {
-        name: Some(name.to_owned()),
-        ..Content::default()
-    }
+    Content { name: Some(name.to_owned()), ..Content::default() }
 }
 
 impl World {
     pub(crate) fn empty() -> Self {
         let rows = MemRows::default();
         let Ok(shard) = Shard::load(SHARD, &rows);
-        Self {
-            shard,
-            rows,
-            events: Vec::new(),
-            drawn: 0,
-        }
+        Self { shard, rows, events: Vec::new(), drawn: 0 }
     }
 
     /// With `ROOM`, owned by Ann.
     pub(crate) fn with_room(visibility: Visibility) -> Self {
         let mut world = Self::empty();
-        let create = Action::CreateRoom {
-            room: ROOM,
-            visibility,
-            peer: None,
-        };
+        let create = Action::CreateRoom { room: ROOM, visibility, peer: None };
         assert_eq!(world.run(ANN, create, &named("room")), Ok(1));
         world
     }
@@ -78,17 +66,7 @@ impl World {
     /// With a private `ROOM`, owned by Ann, where Bob has this role from seq 2 on.
     pub(crate) fn with_bob(role: Role) -> Self {
         let mut world = Self::with_room(Visibility::Private);
-        assert_eq!(
-            world.act(
-                ANN,
-                Action::Invite {
-                    room: ROOM,
-                    person: BOB,
-                    role
-                }
-            ),
-            Ok(2)
-        );
+        assert_eq!(world.act(ANN, Action::Invite { room: ROOM, person: BOB, role }), Ok(2));
         world
     }
 
@@ -100,20 +78,12 @@ impl World {
     }
 
     /// Runs one command alone; says the seq, or why not.
-    pub(crate) fn run(
-        &mut self,
-        actor: PersonId,
-        action: Action,
-        content: &Content,
-    ) -> Result<u64, Refusal> {
+    pub(crate) fn run(&mut self, actor: PersonId, action: Action, content: &Content) -> Result<u64, Refusal> {
         self.drawn += 1;
         let outcome = self.apply(vec![command(self.drawn, actor, action, content)])[0];
         match outcome {
             Outcome::Committed { seq, repeated, .. } => {
-                assert!(
-                    !repeated || matches!(action, Action::CreateRoom { .. }),
-                    "a new request is new"
-                );
+                assert!(!repeated || matches!(action, Action::CreateRoom { .. }), "a new request is new");
                 Ok(seq)
             }
             Outcome::Refused(refusal) => Err(refusal),
@@ -125,42 +95,25 @@ impl World {
     }
 
     pub(crate) fn say(&mut self, actor: PersonId, text: &str) -> Result<u64, Refusal> {
-        self.run(
-            actor,
-            Action::SendMessage { room: ROOM },
-            &Content::text(text),
-        )
+        self.run(actor, Action::SendMessage { room: ROOM }, &Content::text(text))
     }
 
     pub(crate) fn page(&self, person: PersonId, after: u64) -> Result<Page, Refusal> {
-        let request = HistoryRequest {
-            after,
-            before: 0,
-            limit: 1_000,
-            limit_bytes: 1 << 20,
-            from_now: false,
-        };
+        let request = HistoryRequest { after, before: 0, limit: 1_000, limit_bytes: 1 << 20, from_now: false };
         let Ok(page) = history(&self.rows, person, ROOM, &request);
         page
     }
 
     pub(crate) fn seqs(&self, person: PersonId) -> Vec<u64> {
-        self.page(person, 0)
-            .map(|page| page.entries.iter().map(|e| e.seq).collect())
-            .unwrap_or_default()
+        self.page(person, 0).map(|page| page.entries.iter().map(|e| e.seq).collect()).unwrap_or_default()
     }
 
     pub(crate) fn entry(&self, person: PersonId, seq: u64) -> Entry {
-        self.page(person, seq - 1)
-            .expect("a page")
-            .entries
-            .swap_remove(0)
+        self.page(person, seq - 1).expect("a page").entries.swap_remove(0)
     }
 
     pub(crate) fn text(&self, person: PersonId, seq: u64) -> Option<String> {
-        Content::decode(&self.entry(person, seq).content)
-            .expect("content")
-            .text
+        Content::decode(&self.entry(person, seq).content).expect("content").text
     }
 
     /// The shard as one who starts now finds it.

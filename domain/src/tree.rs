@@ -35,11 +35,7 @@ pub struct Frontier {
 impl Frontier {
     /// A frontier as it was stored; panics if the number of nodes does not fit the size.
     pub fn from_parts(size: u64, nodes: Vec<Hash>) -> Self {
-        assert_eq!(
-            nodes.len(),
-            size.count_ones() as usize,
-            "one node for each bit of the size"
-        );
+        assert_eq!(nodes.len(), size.count_ones() as usize, "one node for each bit of the size");
         Self { size, nodes }
     }
 
@@ -105,10 +101,7 @@ mod tests {
             &[0x30, 0x31],
             &[0x40, 0x41, 0x42, 0x43],
             &[0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57],
-            &[
-                0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d,
-                0x6e, 0x6f,
-            ],
+            &[0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f],
         ];
         let roots = [
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -121,10 +114,7 @@ mod tests {
             "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
         ];
         let mut tree = Frontier::default();
-        assert_eq!(
-            hex(tree.root()),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(hex(tree.root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         for (leaf, root) in leaves.iter().zip(roots) {
             tree.push(leaf_hash(&[leaf]));
             assert_eq!(hex(tree.root()), root);

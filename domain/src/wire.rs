@@ -9,9 +9,7 @@ pub enum CodecError {
     #[error("the {0} ends too early: it was cut, or was never one")]
     Truncated(&'static str),
     /// The format is newer than this program, or not of this kind.
-    #[error(
-        "the {what} has format version {found}, which this version does not know: upgrade, or check what was read"
-    )]
+    #[error("the {what} has format version {found}, which this version does not know: upgrade, or check what was read")]
     Version {
         /// What was read.
         what: &'static str,
@@ -35,49 +33,28 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8], what: &'static str) -> Self {
-        Self {
-            rest: bytes,
-            owner: None,
-            what,
-        }
+        Self { rest: bytes, owner: None, what }
     }
 
     /// Content that is read will share `bytes` instead of being copied.
     pub(crate) fn sharing(bytes: &'a Bytes, what: &'static str) -> Self {
-        Self {
-            rest: bytes,
-            owner: Some(bytes),
-            what,
-        }
+        Self { rest: bytes, owner: Some(bytes), what }
     }
 
     /// Reads and checks the leading version byte.
     pub(crate) fn version(&mut self, known: u8) -> Result<(), CodecError> {
         let found = self.u8()?;
-        if found == known {
-            Ok(())
-        } else {
-            Err(CodecError::Version {
-                what: self.what,
-                found,
-            })
-        }
+        if found == known { Ok(()) } else { Err(CodecError::Version { what: self.what, found }) }
     }
 
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
-        let (head, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(CodecError::Truncated(self.what))?;
+        let (head, rest) = self.rest.split_at_checked(len).ok_or(CodecError::Truncated(self.what))?;
         self.rest = rest;
         Ok(head)
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        let (head, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(CodecError::Truncated(self.what))?;
+        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(CodecError::Truncated(self.what))?;
         self.rest = rest;
         Ok(*head)
     }
@@ -118,10 +95,7 @@ impl<'a> Reader<'a> {
     /// A varint that counts things of which at most `max` are allowed.
     pub(crate) fn count(&mut self, max: usize) -> Result<usize, CodecError> {
         let value = self.varint()?;
-        usize::try_from(value)
-            .ok()
-            .filter(|v| *v <= max)
-            .ok_or(self.malformed())
+        usize::try_from(value).ok().filter(|v| *v <= max).ok_or(self.malformed())
     }
 
     /// Bytes behind a varint of their length, at most `max`.
@@ -150,11 +124,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn end(&self) -> Result<(), CodecError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(CodecError::Trailing(self.what))
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(CodecError::Trailing(self.what)) }
     }
 }
 

@@ -77,16 +77,9 @@ pub(crate) async fn run(args: AppendArgs) -> Result<bool> {
 }
 
 async fn measure(args: &AppendArgs, target: &Target) -> Result<Report> {
-    let clients = target
-        .connect_many(args.publishers)
-        .await
-        .context("while the publishers connected")?;
-    let rooms = create_rooms(&clients, args.rooms)
-        .await
-        .context("while the rooms were created")?;
-    let interval = args
-        .rate
-        .map(|rate| Duration::from_secs_f64(f64::from(args.publishers) / f64::from(rate)));
+    let clients = target.connect_many(args.publishers).await.context("while the publishers connected")?;
+    let rooms = create_rooms(&clients, args.rooms).await.context("while the rooms were created")?;
+    let interval = args.rate.map(|rate| Duration::from_secs_f64(f64::from(args.publishers) / f64::from(rate)));
     let publishers = publishers(args, clients, &rooms, interval);
 
     let begun = Instant::now();
@@ -94,15 +87,7 @@ async fn measure(args: &AppendArgs, target: &Target) -> Result<Report> {
     let until = measure_from + Duration::from_secs(args.common.seconds);
     let bytes = args.bytes as usize;
     let (latencies, tally) = (Mutex::new(Latencies::new()), Mutex::default());
-    let load = Arc::new(Load {
-        begun,
-        measure_from,
-        until,
-        interval,
-        bytes,
-        latencies,
-        tally,
-    });
+    let load = Arc::new(Load { begun, measure_from, until, interval, bytes, latencies, tally });
     let mut workers = JoinSet::new();
     for publisher in &publishers {
         for _ in 0..args.inflight {
@@ -121,9 +106,7 @@ async fn measure(args: &AppendArgs, target: &Target) -> Result<Report> {
     let costs = target.meter.sample().await.since(&before);
 
     let reading = Instant::now();
-    let findings = read_back(&publishers, &rooms, &load)
-        .await
-        .context("while the rooms were read back")?;
+    let findings = read_back(&publishers, &rooms, &load).await.context("while the rooms were read back")?;
     let mut report = Report::new("append", &args.common);
     report.add("rooms", args.rooms);
     report.add("publishers", args.publishers);
@@ -131,24 +114,13 @@ async fn measure(args: &AppendArgs, target: &Target) -> Result<Report> {
     report.add("bytes", args.bytes);
     report.add("open_loop_rate", args.rate);
     report.add("messages", acked);
-    report.add_rounded(
-        "rate",
-        acked as f64 / (drained - counted_from).as_secs_f64(),
-    );
-    report.add_rounded(
-        "drain_seconds",
-        drained.saturating_duration_since(until).as_secs_f64(),
-    );
+    report.add_rounded("rate", acked as f64 / (drained - counted_from).as_secs_f64());
+    report.add_rounded("drain_seconds", drained.saturating_duration_since(until).as_secs_f64());
     report.add_latencies("ack", lock(&load.latencies).percentiles());
     report.add_costs("message", acked, costs);
     report.add_rounded("read_back_seconds", reading.elapsed().as_secs_f64());
     judge(&mut report, &lock(&load.tally), findings);
-    report.check(
-        &args.common,
-        "rate",
-        "ack_p99_ms",
-        "server_cpu_us_per_message",
-    );
+    report.check(&args.common, "rate", "ack_p99_ms", "server_cpu_us_per_message");
     Ok(report)
 }
 
@@ -166,9 +138,7 @@ fn judge(report: &mut Report, tally: &Tally, findings: Findings) {
     report.add("foreign", tally.foreign);
     report.add("first_error", &tally.first_error);
     if findings.broken() {
-        report.fail(format!(
-            "messages are not where they were acked to be: {findings:?}"
-        ));
+        report.fail(format!("messages are not where they were acked to be: {findings:?}"));
     }
     if tally.refused > 0 {
         report.fail(format!(
@@ -178,10 +148,7 @@ fn judge(report: &mut Report, tally: &Tally, findings: Findings) {
         ));
     }
     if tally.foreign > 0 {
-        report.fail(format!(
-            "{} messages are there that nobody sent",
-            tally.foreign
-        ));
+        report.fail(format!("{} messages are there that nobody sent", tally.foreign));
     }
     if tally.acked == 0 {
         report.fail("nothing was acked");
@@ -204,25 +171,11 @@ fn publishers(
 ) -> Vec<Arc<Publisher>> {
     let publishers = clients.into_iter().zip(0..).map(|(client, number)| {
         let own = rooms_of(number, args.publishers, args.rooms);
-        let rooms: Vec<_> = own
-            .iter()
-            .map(|room| rooms[*room as usize].clone())
-            .collect();
-        let phase = interval
-            .unwrap_or_default()
-            .mul_f64(f64::from(number) / f64::from(args.publishers));
-        let state = State {
-            ledger: Ledger::new(rooms.len()),
-            writer: Writer::new(args.common.seed, number.into()),
-            due: 0,
-        };
-        Arc::new(Publisher {
-            number,
-            client,
-            rooms,
-            phase,
-            state: Mutex::new(state),
-        })
+        let rooms: Vec<_> = own.iter().map(|room| rooms[*room as usize].clone()).collect();
+        let phase = interval.unwrap_or_default().mul_f64(f64::from(number) / f64::from(args.publishers));
+        let state =
+            State { ledger: Ledger::new(rooms.len()), writer: Writer::new(args.common.seed, number.into()), due: 0 };
+        Arc::new(Publisher { number, client, rooms, phase, state: Mutex::new(state) })
     });
     publishers.collect()
 }
@@ -276,17 +229,10 @@ async fn publish_one(publisher: &Publisher, load: &Load, intended: Instant) -> b
         let mut state = lock(&publisher.state);
         let ticket = state.ledger.send();
         let intended_us = intended.duration_since(load.begun).as_micros() as u64;
-        let stamp = Stamp {
-            publisher: publisher.number,
-            counter: ticket.counter,
-            intended_us,
-        };
+        let stamp = Stamp { publisher: publisher.number, counter: ticket.counter, intended_us };
         (ticket, state.writer.text(stamp, load.bytes))
     };
-    let outcome = publisher
-        .client
-        .send(&publisher.rooms[ticket.room], text)
-        .await;
+    let outcome = publisher.client.send(&publisher.rooms[ticket.room], text).await;
     let mut tally = lock(&load.tally);
     match outcome {
         Ok(receipt) => {
@@ -310,11 +256,7 @@ async fn publish_one(publisher: &Publisher, load: &Load, intended: Instant) -> b
     }
 }
 
-async fn read_back(
-    publishers: &[Arc<Publisher>],
-    rooms: &[String],
-    load: &Arc<Load>,
-) -> Result<Findings> {
+async fn read_back(publishers: &[Arc<Publisher>], rooms: &[String], load: &Arc<Load>) -> Result<Findings> {
     let at_once = Arc::new(Semaphore::new(ROOMS_AT_ONCE));
     let publishers: Arc<[_]> = publishers.into();
     let count = rooms.len();
@@ -325,11 +267,7 @@ async fn read_back(
             let _place = at_once.acquire().await?;
             let client = publishers[number % publishers.len()].client.clone();
             // Where the room stands among those of its publishers.
-            let own = if count <= publishers.len() {
-                0
-            } else {
-                number / publishers.len()
-            };
+            let own = if count <= publishers.len() { 0 } else { number / publishers.len() };
             read_room(&client, &room, |event| {
                 if event.kind != "message" {
                     return;
@@ -337,14 +275,8 @@ async fn read_back(
                 let stamp = Stamp::read(&event.text);
                 let publisher = stamp.and_then(|stamp| publishers.get(stamp.publisher as usize));
                 let known = publisher.zip(stamp).is_some_and(|(publisher, stamp)| {
-                    let is_here = publisher
-                        .rooms
-                        .get(own)
-                        .is_some_and(|expected| *expected == room);
-                    is_here
-                        && lock(&publisher.state)
-                            .ledger
-                            .seen(own, stamp.counter, event.seq)
+                    let is_here = publisher.rooms.get(own).is_some_and(|expected| *expected == room);
+                    is_here && lock(&publisher.state).ledger.seen(own, stamp.counter, event.seq)
                 });
                 lock(&load.tally).foreign += u64::from(!known);
             })
@@ -370,18 +302,12 @@ mod tests {
         assert_eq!(rooms_of(3, 64, 64), [3]);
         assert_eq!(rooms_of(66, 100, 64), [2]);
         assert_eq!(rooms_of(1, 2, 5), [1, 3]);
-        let mut all: Vec<_> = (0..7)
-            .flat_map(|publisher| rooms_of(publisher, 7, 100))
-            .collect();
+        let mut all: Vec<_> = (0..7).flat_map(|publisher| rooms_of(publisher, 7, 100)).collect();
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>());
         for publisher in 0..7 {
             for (own, room) in rooms_of(publisher, 7, 100).into_iter().enumerate() {
-                assert_eq!(
-                    (room / 7) as usize,
-                    own,
-                    "read back at the place where it was sent"
-                );
+                assert_eq!((room / 7) as usize, own, "read back at the place where it was sent");
             }
         }
     }

@@ -47,12 +47,7 @@ pub struct Common {
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
     /// Without --dev: routers of the cluster to load, separated by commas.
-    #[arg(
-        long,
-        env = "HANSARD_ROUTER",
-        value_delimiter = ',',
-        value_name = "URL"
-    )]
+    #[arg(long, env = "HANSARD_ROUTER", value_delimiter = ',', value_name = "URL")]
     pub router: Vec<String>,
     /// Without --dev: the token that says who sends.
     #[arg(long, env = "HANSARD_TOKEN", hide_env_values = true)]
@@ -157,43 +152,21 @@ mod tests {
     fn takes_the_documented_command() {
         let line = "load append --dev --nodes 3 --routers 1 --rooms 64 --publishers 64 --inflight 32 --bytes 200 \
                     --seconds 10 --output json";
-        let Ok(LoadCommand::Append(append)) = parse(line) else {
-            panic!()
-        };
+        let Ok(LoadCommand::Append(append)) = parse(line) else { panic!() };
         assert!(append.common.dev && append.common.nodes == 3 && append.common.routers == 1);
-        assert_eq!(
-            (
-                append.rooms,
-                append.publishers,
-                append.inflight,
-                append.bytes
-            ),
-            (64, 64, 32, 200)
-        );
-        assert_eq!(
-            (append.common.seconds, append.common.output),
-            (10, Output::Json)
-        );
+        assert_eq!((append.rooms, append.publishers, append.inflight, append.bytes), (64, 64, 32, 200));
+        assert_eq!((append.common.seconds, append.common.output), (10, Output::Json));
         assert!(append.rate.is_none());
     }
 
     #[test]
     fn refuses_what_has_no_bounds() {
-        for line in [
-            "load append --seconds 0",
-            "load append --bytes 31",
-            "load append --inflight 257",
-            "load fanout --rate 0",
-        ] {
+        for line in
+            ["load append --seconds 0", "load append --bytes 31", "load append --inflight 257", "load fanout --rate 0"]
+        {
             assert!(parse(line).is_err(), "{line}");
         }
-        let Ok(LoadCommand::Connect(connect)) = parse("load connect --sessions 5 --max-p99-ms 1.5")
-        else {
-            panic!()
-        };
-        assert_eq!(
-            (connect.sessions, connect.common.max_p99_ms),
-            (5, Some(1.5))
-        );
+        let Ok(LoadCommand::Connect(connect)) = parse("load connect --sessions 5 --max-p99-ms 1.5") else { panic!() };
+        assert_eq!((connect.sessions, connect.common.max_p99_ms), (5, Some(1.5)));
     }
 }

@@ -36,11 +36,7 @@ where
                 std::task::Poll::Pending => waiting = true,
             }
         }
-        if waiting {
-            std::task::Poll::Pending
-        } else {
-            std::task::Poll::Ready(Ok(()))
-        }
+        if waiting { std::task::Poll::Pending } else { std::task::Poll::Ready(Ok(())) }
     })
     .await?;
     Ok(done.into_iter().flatten().collect())
@@ -50,10 +46,7 @@ where
 pub(crate) async fn run(args: ConnectArgs) -> Result<bool> {
     let needed = u64::from(args.sessions) + OTHER_FILES;
     if process::open_files_limit().is_some_and(|limit| limit < needed) {
-        bail!(
-            "{} sessions need {needed} open files; raise the limit: ulimit -n {needed}",
-            args.sessions
-        );
+        bail!("{} sessions need {needed} open files; raise the limit: ulimit -n {needed}", args.sessions);
     }
     let report = with_target(&args.common, async |target| measure(&args, target).await).await?;
     report.print(args.common.output)
@@ -73,10 +66,7 @@ async fn measure(args: &ConnectArgs, target: &Target) -> Result<Report> {
             let client = target.connect().await?;
             Ok((client, begun.elapsed()))
         });
-        for (client, latency) in opened
-            .await
-            .with_context(|| format!("after {} sessions", sessions.len()))?
-        {
+        for (client, latency) in opened.await.with_context(|| format!("after {} sessions", sessions.len()))? {
             latencies.record(latency);
             sessions.push(client);
         }
@@ -93,30 +83,17 @@ async fn measure(args: &ConnectArgs, target: &Target) -> Result<Report> {
     report.add("sessions", count);
     report.add_rounded("rate", count as f64 / connecting.as_secs_f64());
     report.add_latencies("connect", latencies.percentiles());
-    report.add_rounded(
-        "rss_bytes_per_session",
-        costs.servers.map(|servers| per_session(servers.rss_growth)),
-    );
+    report.add_rounded("rss_bytes_per_session", costs.servers.map(|servers| per_session(servers.rss_growth)));
     report.add_costs("session", count, costs);
-    let idle_percent = idle
-        .servers
-        .map(|servers| servers.cpu_us as f64 / idle.elapsed.as_micros() as f64 * 100.0);
+    let idle_percent = idle.servers.map(|servers| servers.cpu_us as f64 / idle.elapsed.as_micros() as f64 * 100.0);
     report.add_rounded("idle_server_cpu_percent", idle_percent);
-    let dropped = sessions
-        .iter()
-        .filter(|client| client.stats().sessions != 1 || client.ended().is_some())
-        .count();
+    let dropped = sessions.iter().filter(|client| client.stats().sessions != 1 || client.ended().is_some()).count();
     report.add("dropped", dropped);
     if dropped > 0 {
         report.fail(format!("{dropped} sessions did not stand until the end"));
     }
     drop(first);
-    report.check(
-        &args.common,
-        "rate",
-        "connect_p99_ms",
-        "server_cpu_us_per_session",
-    );
+    report.check(&args.common, "rate", "connect_p99_ms", "server_cpu_us_per_session");
     Ok(report)
 }
 

@@ -9,11 +9,8 @@ const IN_MEMORY: [&str; 3] = ["tmpfs", "ramfs", "devtmpfs"];
 
 /// Refuses a directory that is not on a disk.
 pub(crate) fn require_disk(directory: &Path) -> Result<()> {
-    let directory = directory
-        .canonicalize()
-        .with_context(|| format!("can't resolve {}", directory.display()))?;
-    let mounts =
-        std::fs::read_to_string("/proc/self/mounts").context("can't read /proc/self/mounts")?;
+    let directory = directory.canonicalize().with_context(|| format!("can't resolve {}", directory.display()))?;
+    let mounts = std::fs::read_to_string("/proc/self/mounts").context("can't read /proc/self/mounts")?;
     match kind(&mounts, &directory) {
         Some(kind) if IN_MEMORY.contains(&kind) => bail!(
             "{} is on {kind}, which is memory: its figures would mean nothing. Give a directory on a disk with --data",
@@ -60,17 +57,9 @@ mod tests {
     #[test]
     fn refuses_memory() {
         if Path::new("/dev/shm").is_dir()
-            && kind(
-                &std::fs::read_to_string("/proc/self/mounts").unwrap(),
-                Path::new("/dev/shm"),
-            ) == Some("tmpfs")
+            && kind(&std::fs::read_to_string("/proc/self/mounts").unwrap(), Path::new("/dev/shm")) == Some("tmpfs")
         {
-            assert!(
-                require_disk(Path::new("/dev/shm"))
-                    .unwrap_err()
-                    .to_string()
-                    .contains("tmpfs")
-            );
+            assert!(require_disk(Path::new("/dev/shm")).unwrap_err().to_string().contains("tmpfs"));
         }
     }
 }

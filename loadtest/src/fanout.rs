@@ -48,10 +48,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) async fn run(args: FanoutArgs) -> Result<bool> {
     let needed = u64::from(args.followers) + 64;
     if process::open_files_limit().is_some_and(|limit| limit < needed) {
-        bail!(
-            "{} followers need {needed} open files; raise the limit: ulimit -n {needed}",
-            args.followers
-        );
+        bail!("{} followers need {needed} open files; raise the limit: ulimit -n {needed}", args.followers);
     }
     let report = with_target(&args.common, async |target| measure(&args, target).await).await?;
     report.print(args.common.output)
@@ -59,14 +56,8 @@ pub(crate) async fn run(args: FanoutArgs) -> Result<bool> {
 
 async fn measure(args: &FanoutArgs, target: &Target) -> Result<Report> {
     let publisher = target.connect().await?;
-    let room = publisher
-        .create_room("load fanout", "", Visibility::Public)
-        .await?
-        .id;
-    let clients = target
-        .connect_many(args.followers)
-        .await
-        .context("while the followers connected")?;
+    let room = publisher.create_room("load fanout", "", Visibility::Public).await?.id;
+    let clients = target.connect_many(args.followers).await.context("while the followers connected")?;
     let follows = follow_all(&clients, &room).await?;
 
     let begun = Instant::now();
@@ -86,18 +77,13 @@ async fn measure(args: &FanoutArgs, target: &Target) -> Result<Report> {
     let publishing = tokio::spawn(publish_all(
         publisher,
         room,
-        Arc::new(Clock {
-            begun,
-            until,
-            rate: args.rate,
-        }),
+        Arc::new(Clock { begun, until, rate: args.rate }),
         args.bytes,
         args.common.seed,
     ));
     sleep_until(measure_from).await;
     let before = target.meter.sample().await;
-    let (delivered_before, counted_from) =
-        (shared.deliveries.load(Ordering::Relaxed), Instant::now());
+    let (delivered_before, counted_from) = (shared.deliveries.load(Ordering::Relaxed), Instant::now());
     let sent = publishing.await??;
     let expected = sent * u64::from(args.followers);
     while shared.deliveries.load(Ordering::Relaxed) < expected && until.elapsed() < DRAIN {
@@ -123,41 +109,22 @@ async fn measure(args: &FanoutArgs, target: &Target) -> Result<Report> {
     report.add("reordered", lock(&shared.wrong).len());
     report.add("doubles_dropped", doubles);
     report.add("holes", holes);
-    report.add(
-        "pauses",
-        clients
-            .iter()
-            .map(|client| client.stats().pauses)
-            .sum::<u64>(),
-    );
+    report.add("pauses", clients.iter().map(|client| client.stats().pauses).sum::<u64>());
     if all != expected || holes > 0 {
-        report.fail(format!(
-            "{all} deliveries of {expected} came, with {holes} holes"
-        ));
+        report.fail(format!("{all} deliveries of {expected} came, with {holes} holes"));
     }
     if let Some(first) = lock(&shared.wrong).first() {
         report.fail(format!("a follower went wrong: {first}"));
     }
-    report.check(
-        &args.common,
-        "rate",
-        "delivery_p99_ms",
-        "server_cpu_us_per_delivery",
-    );
+    report.check(&args.common, "rate", "delivery_p99_ms", "server_cpu_us_per_delivery");
     Ok(report)
 }
 
 /// Follows the room in every session, and waits until all follows stand.
 async fn follow_all(clients: &[Client], room: &str) -> Result<Vec<Follow>> {
-    let mut follows = clients
-        .iter()
-        .map(|client| client.follow(room, Start::Now))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut follows = clients.iter().map(|client| client.follow(room, Start::Now)).collect::<Result<Vec<_>, _>>()?;
     for follow in &mut follows {
-        match timeout(DRAIN, follow.next())
-            .await
-            .context("a follow did not stand in time")?
-        {
+        match timeout(DRAIN, follow.next()).await.context("a follow did not stand in time")? {
             Some(Item::Followed { .. }) => {}
             other => bail!("a follow began with {other:?}"),
         }
@@ -210,18 +177,11 @@ impl Clock {
 }
 
 /// Sends messages when they are due; returns how many were acked. Every failure ends the test.
-async fn publish_all(
-    client: Client,
-    room: String,
-    clock: Arc<Clock>,
-    bytes: u32,
-    seed: u64,
-) -> Result<u64> {
+async fn publish_all(client: Client, room: String, clock: Arc<Clock>, bytes: u32, seed: u64) -> Result<u64> {
     let next = Arc::new(Mutex::new((0, Writer::new(seed, 0))));
     let mut workers: JoinSet<Result<u64, ClientError>> = JoinSet::new();
     for _ in 0..IN_FLIGHT {
-        let (client, room, clock, next) =
-            (client.clone(), room.clone(), clock.clone(), next.clone());
+        let (client, room, clock, next) = (client.clone(), room.clone(), clock.clone(), next.clone());
         workers.spawn(async move {
             let mut acked = 0;
             loop {
@@ -233,17 +193,7 @@ async fn publish_all(
                     }
                     next.0 += 1;
                     let intended_us = due.duration_since(clock.begun).as_micros() as u64;
-                    (
-                        due,
-                        next.1.text(
-                            Stamp {
-                                publisher: 0,
-                                counter,
-                                intended_us,
-                            },
-                            bytes as usize,
-                        ),
-                    )
+                    (due, next.1.text(Stamp { publisher: 0, counter, intended_us }, bytes as usize))
                 };
                 sleep_until(due).await;
                 client.send(&room, text).await?;

@@ -27,14 +27,11 @@ pub(crate) struct Percentiles {
 
 impl Latencies {
     pub(crate) fn new() -> Self {
-        Self {
-            histogram: Histogram::new_with_bounds(1, MOST_US, 3).expect("the bounds are in order"),
-        }
+        Self { histogram: Histogram::new_with_bounds(1, MOST_US, 3).expect("the bounds are in order") }
     }
 
     pub(crate) fn record(&mut self, latency: Duration) {
-        self.histogram
-            .saturating_record(latency.as_micros().clamp(1, u128::from(MOST_US)) as u64);
+        self.histogram.saturating_record(latency.as_micros().clamp(1, u128::from(MOST_US)) as u64);
     }
 
     pub(crate) fn percentiles(&self) -> Percentiles {
@@ -64,10 +61,7 @@ mod tests {
         let found = latencies.percentiles();
         assert_eq!(found.count, 1_000);
         let near = |value: f64, wanted: f64| (value - wanted).abs() <= wanted / 500.0;
-        assert!(
-            near(found.p50, 500.0) && near(found.p99, 990.0) && near(found.p999, 999.0),
-            "{found:?}"
-        );
+        assert!(near(found.p50, 500.0) && near(found.p99, 990.0) && near(found.p999, 999.0), "{found:?}");
         assert!(near(found.max, 1_000.0));
     }
 

@@ -71,11 +71,7 @@ impl Findings {
 impl Ledger {
     /// For a publisher with so many rooms, which it sends to in turn.
     pub(crate) fn new(rooms: usize) -> Self {
-        Self {
-            floors: vec![0; rooms],
-            read: vec![None; rooms],
-            ..Self::default()
-        }
+        Self { floors: vec![0; rooms], read: vec![None; rooms], ..Self::default() }
     }
 
     /// A message is about to be sent.
@@ -83,11 +79,7 @@ impl Ledger {
         let counter = self.slots.len() as u64;
         let room = self.slots.len() % self.floors.len();
         self.slots.push(Slot::default());
-        Ticket {
-            counter,
-            room,
-            floor: self.floors[room],
-        }
+        Ticket { counter, room, floor: self.floors[room] }
     }
 
     /// It was acked.
@@ -118,8 +110,7 @@ impl Ledger {
 
     /// What was found when everything is read back.
     pub(crate) fn findings(&self) -> Findings {
-        let count =
-            |wrong: fn(&Slot) -> bool| self.slots.iter().filter(|slot| wrong(slot)).count() as u64;
+        let count = |wrong: fn(&Slot) -> bool| self.slots.iter().filter(|slot| wrong(slot)).count() as u64;
         Findings {
             lost: count(|slot| slot.acked != 0 && slot.seen == 0),
             duplicated: self.duplicated,
@@ -157,10 +148,7 @@ mod tests {
     #[test]
     fn finds_nothing_where_nothing_is_wrong() {
         let (mut ledger, _) = whole();
-        assert_eq!(
-            read(&mut ledger, &[(0, 2), (1, 3), (2, 4), (3, 5)]),
-            Findings::default()
-        );
+        assert_eq!(read(&mut ledger, &[(0, 2), (1, 3), (2, 4), (3, 5)]), Findings::default());
         assert!(!ledger.seen(0, 99, 6), "what was never sent is not ours");
     }
 
@@ -168,43 +156,21 @@ mod tests {
     fn finds_a_lost_one() {
         let (mut ledger, _) = whole();
         let found = read(&mut ledger, &[(0, 2), (2, 4), (3, 5)]);
-        assert!(
-            found.broken()
-                && found
-                    == Findings {
-                        lost: 1,
-                        ..Findings::default()
-                    },
-            "{found:?}"
-        );
+        assert!(found.broken() && found == Findings { lost: 1, ..Findings::default() }, "{found:?}");
     }
 
     #[test]
     fn finds_a_doubled_one() {
         let (mut ledger, _) = whole();
         let found = read(&mut ledger, &[(0, 2), (1, 3), (2, 4), (3, 5), (1, 6)]);
-        assert!(
-            found.broken()
-                && found
-                    == Findings {
-                        duplicated: 1,
-                        ..Findings::default()
-                    },
-            "{found:?}"
-        );
+        assert!(found.broken() && found == Findings { duplicated: 1, ..Findings::default() }, "{found:?}");
     }
 
     #[test]
     fn finds_one_that_is_elsewhere() {
         let (mut ledger, _) = whole();
         let found = read(&mut ledger, &[(0, 2), (1, 3), (2, 5), (3, 6)]);
-        assert_eq!(
-            found,
-            Findings {
-                misplaced: 2,
-                ..Findings::default()
-            }
-        );
+        assert_eq!(found, Findings { misplaced: 2, ..Findings::default() });
     }
 
     #[test]
@@ -216,14 +182,7 @@ mod tests {
         ledger.acked(second, 6);
         let found = read(&mut ledger, &[(1, 6), (0, 7)]);
         assert!(found.broken());
-        assert_eq!(
-            found,
-            Findings {
-                reordered: 1,
-                overtaken: 1,
-                ..Findings::default()
-            }
-        );
+        assert_eq!(found, Findings { reordered: 1, overtaken: 1, ..Findings::default() });
     }
 
     #[test]

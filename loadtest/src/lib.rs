@@ -26,9 +26,7 @@ pub use args::{AppendArgs, ConnectArgs, FanoutArgs, LoadCommand, Output};
 /// Runs a load test and prints its report. Returns whether all messages were where they had to be, and every threshold
 /// held. What it started is stopped, also after Ctrl-C.
 pub fn run(command: LoadCommand) -> Result<bool> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
             LoadCommand::Append(args) => append::run(args).await,

@@ -71,24 +71,13 @@ impl Meter {
         let roots: Vec<u32> = self.servers.keys().copied().collect();
         let mut servers = BTreeMap::new();
         for pid in process::with_descendants(&roots) {
-            let name = self
-                .servers
-                .get(&pid)
-                .cloned()
-                .unwrap_or_else(|| process::name(pid));
+            let name = self.servers.get(&pid).cloned().unwrap_or_else(|| process::name(pid));
             if let Some(usage) = process::usage(pid) {
                 servers.insert(pid, (name, usage));
             }
         }
-        let client_cpu_us = process::usage(std::process::id())
-            .unwrap_or_default()
-            .cpu_us;
-        Sample {
-            at: Instant::now(),
-            servers,
-            client_cpu_us,
-            fsyncs,
-        }
+        let client_cpu_us = process::usage(std::process::id()).unwrap_or_default().cpu_us;
+        Sample { at: Instant::now(), servers, client_cpu_us, fsyncs }
     }
 }
 
@@ -97,11 +86,7 @@ impl Sample {
     pub(crate) fn since(&self, before: &Self) -> Costs {
         let elapsed = self.at.duration_since(before.at);
         let processes = self.servers.iter().map(|(pid, (name, now))| {
-            let then = before
-                .servers
-                .get(pid)
-                .map(|(_, usage)| *usage)
-                .unwrap_or_default();
+            let then = before.servers.get(pid).map(|(_, usage)| *usage).unwrap_or_default();
             let cpu_us = now.cpu_us.saturating_sub(then.cpu_us);
             ProcessCost {
                 name: name.clone(),
@@ -113,21 +98,14 @@ impl Sample {
             }
         });
         let processes: Vec<_> = processes.collect();
-        let rss_before: u64 = before
-            .servers
-            .values()
-            .map(|(_, usage)| usage.rss_bytes)
-            .sum();
+        let rss_before: u64 = before.servers.values().map(|(_, usage)| usage.rss_bytes).sum();
         let rss_bytes: u64 = processes.iter().map(|process| process.rss_bytes).sum();
         let servers = ServerCosts {
             cpu_us: processes.iter().map(|process| process.cpu_us).sum(),
             written_bytes: processes.iter().map(|process| process.written_bytes).sum(),
             rss_bytes,
             rss_growth: rss_bytes as i64 - rss_before as i64,
-            fsyncs: self
-                .fsyncs
-                .zip(before.fsyncs)
-                .map(|(now, then)| now.saturating_sub(then)),
+            fsyncs: self.fsyncs.zip(before.fsyncs).map(|(now, then)| now.saturating_sub(then)),
         };
         Costs {
             elapsed,
@@ -150,41 +128,19 @@ mod tests {
     use super::*;
 
     fn sample(after: Duration, cpu: u64, client: u64, fsyncs: Option<u64>) -> Sample {
-        let usage = Usage {
-            cpu_us: cpu,
-            rss_bytes: 1_000 + cpu,
-            written_bytes: cpu * 2,
-        };
+        let usage = Usage { cpu_us: cpu, rss_bytes: 1_000 + cpu, written_bytes: cpu * 2 };
         let servers = BTreeMap::from([(1, ("node1".to_owned(), usage))]);
-        Sample {
-            at: Instant::now() + after,
-            servers,
-            client_cpu_us: client,
-            fsyncs,
-        }
+        Sample { at: Instant::now() + after, servers, client_cpu_us: client, fsyncs }
     }
 
     #[test]
     fn subtracts_what_was_before() {
         let before = sample(Duration::ZERO, 1_000, 500, Some(3));
         let mut after = sample(Duration::from_secs(1), 501_000, 950_500, Some(10));
-        after.servers.insert(
-            2,
-            (
-                "child".into(),
-                Usage {
-                    cpu_us: 5,
-                    rss_bytes: 7,
-                    written_bytes: 9,
-                },
-            ),
-        );
+        after.servers.insert(2, ("child".into(), Usage { cpu_us: 5, rss_bytes: 7, written_bytes: 9 }));
         let costs = after.since(&before);
         let servers = costs.servers.unwrap();
-        assert_eq!(
-            (servers.cpu_us, servers.written_bytes, servers.fsyncs),
-            (500_005, 1_000_009, Some(7))
-        );
+        assert_eq!((servers.cpu_us, servers.written_bytes, servers.fsyncs), (500_005, 1_000_009, Some(7)));
         assert_eq!(servers.rss_growth, 500_007);
         assert!((costs.processes[0].cpu_percent - 50.0).abs() < 1.0);
         assert!(costs.client_bound());

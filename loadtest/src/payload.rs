@@ -19,11 +19,7 @@ impl Stamp {
     /// Reads a text's stamp; `None` for texts of others.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let field = |from: usize, to: usize| u64::from_str_radix(text.get(from..to)?, 16).ok();
-        Some(Self {
-            publisher: u32::try_from(field(0, 8)?).ok()?,
-            counter: field(8, 20)?,
-            intended_us: field(20, 32)?,
-        })
+        Some(Self { publisher: u32::try_from(field(0, 8)?).ok()?, counter: field(8, 20)?, intended_us: field(20, 32)? })
     }
 }
 
@@ -34,10 +30,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(seed: u64, stream: u64) -> Self {
-        Self {
-            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                ^ stream.wrapping_mul(0xd1b5_4a32_d192_ed03),
-        }
+        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ stream.wrapping_mul(0xd1b5_4a32_d192_ed03) }
     }
 
     fn next(&mut self) -> u64 {
@@ -52,18 +45,9 @@ impl Writer {
     pub(crate) fn text(&mut self, stamp: Stamp, bytes: usize) -> String {
         use std::fmt::Write;
         let mut text = String::with_capacity(bytes.max(HEADER));
-        let Stamp {
-            publisher,
-            counter,
-            intended_us,
-        } = stamp;
-        write!(
-            text,
-            "{publisher:08x}{:012x}{:012x}",
-            counter & 0xffff_ffff_ffff,
-            intended_us & 0xffff_ffff_ffff
-        )
-        .expect("a String takes all");
+        let Stamp { publisher, counter, intended_us } = stamp;
+        write!(text, "{publisher:08x}{:012x}{:012x}", counter & 0xffff_ffff_ffff, intended_us & 0xffff_ffff_ffff)
+            .expect("a String takes all");
         let mut bits = 0;
         for n in 0..bytes.saturating_sub(HEADER) {
             if n % 10 == 0 {
@@ -82,21 +66,13 @@ mod tests {
 
     #[test]
     fn says_what_it_is_and_is_random() {
-        let stamp = Stamp {
-            publisher: 7,
-            counter: 123_456,
-            intended_us: 9_876_543,
-        };
+        let stamp = Stamp { publisher: 7, counter: 123_456, intended_us: 9_876_543 };
         let mut writer = Writer::new(1, 2);
         let (one, two) = (writer.text(stamp, 200), writer.text(stamp, 200));
         assert_eq!((one.len(), Stamp::read(&one)), (200, Some(stamp)));
         assert_eq!(Stamp::read(&two), Some(stamp));
         assert_ne!(one, two);
-        assert_eq!(
-            Writer::new(1, 2).text(stamp, 200),
-            one,
-            "a seed makes it repeatable"
-        );
+        assert_eq!(Writer::new(1, 2).text(stamp, 200), one, "a seed makes it repeatable");
         let distinct: std::collections::HashSet<_> = one.as_bytes()[HEADER..].windows(3).collect();
         assert!(distinct.len() > 160, "{}", distinct.len());
     }

@@ -33,20 +33,14 @@ pub(crate) fn usage(pid: u32) -> Option<Usage> {
 
 /// A process's short name.
 pub(crate) fn name(pid: u32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/comm"))
-        .map(|name| name.trim().to_owned())
-        .unwrap_or_default()
+    fs::read_to_string(format!("/proc/{pid}/comm")).map(|name| name.trim().to_owned()).unwrap_or_default()
 }
 
 /// These processes and all that descend from them.
 pub(crate) fn with_descendants(roots: &[u32]) -> BTreeSet<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
@@ -67,9 +61,7 @@ pub(crate) fn with_descendants(roots: &[u32]) -> BTreeSet<u32> {
 /// The most files that this process may have open; `None` when there is no limit.
 pub(crate) fn open_files_limit() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -80,24 +72,13 @@ struct Stat {
 
 /// The name in parentheses may hold anything, so fields are counted from its end.
 fn parse_stat(text: &str) -> Option<Stat> {
-    let fields: Vec<_> = text
-        .get(text.rfind(')')? + 1..)?
-        .split_whitespace()
-        .collect();
+    let fields: Vec<_> = text.get(text.rfind(')')? + 1..)?.split_whitespace().collect();
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-    Some(Stat {
-        parent: u32::try_from(number(1)?).ok()?,
-        ticks: number(11)? + number(12)?,
-    })
+    Some(Stat { parent: u32::try_from(number(1)?).ok()?, ticks: number(11)? + number(12)? })
 }
 
 fn value(text: &str, key: &str) -> Option<u64> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(key))?
-        .split_whitespace()
-        .next()?
-        .parse()
-        .ok()
+    text.lines().find_map(|line| line.strip_prefix(key))?.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -106,8 +87,7 @@ mod tests {
 
     #[test]
     fn reads_stat_with_any_name() {
-        let text =
-            "42 (a) b (c)) S 7 42 42 0 -1 4194304 100 0 0 0 31 12 0 0 20 0 9 0 12345 1000 200 0";
+        let text = "42 (a) b (c)) S 7 42 42 0 -1 4194304 100 0 0 0 31 12 0 0 20 0 9 0 12345 1000 200 0";
         let stat = parse_stat(text).unwrap();
         assert_eq!((stat.parent, stat.ticks), (7, 43));
         assert!(parse_stat("").is_none());

@@ -7,11 +7,7 @@ use hansard_client::{
 };
 
 /// Hands every event of a room to `see`, in order. Fails when pages leave a hole.
-pub(crate) async fn read_room(
-    client: &Client,
-    room: &str,
-    mut see: impl FnMut(&Event),
-) -> Result<()> {
+pub(crate) async fn read_room(client: &Client, room: &str, mut see: impl FnMut(&Event)) -> Result<()> {
     let mut after = 0;
     loop {
         let page = client.history(room, after, 0, 1_000).await?;
@@ -36,10 +32,7 @@ fn check(page: &ListHistoryResponse, after: u64) -> Result<()> {
             next = gap.to_seq + 1;
         }
         if event.seq != next {
-            bail!(
-                "history has a hole or a double: seq {} where {next} should be",
-                event.seq
-            );
+            bail!("history has a hole or a double: seq {} where {next} should be", event.seq);
         }
         next += 1;
     }
@@ -47,12 +40,7 @@ fn check(page: &ListHistoryResponse, after: u64) -> Result<()> {
         next = gap.to_seq + 1;
     }
     if page.from_seq != after + 1 || next != page.to_seq + 1 || gaps.next().is_some() {
-        bail!(
-            "a page says {} to {} and holds up to {}",
-            page.from_seq,
-            page.to_seq,
-            next - 1
-        );
+        bail!("a page says {} to {} and holds up to {}", page.from_seq, page.to_seq, next - 1);
     }
     Ok(())
 }
@@ -63,27 +51,12 @@ mod tests {
 
     use super::*;
 
-    fn page(
-        events: &[u64],
-        gaps: &[(u64, u64)],
-        from_seq: u64,
-        to_seq: u64,
-    ) -> ListHistoryResponse {
+    fn page(events: &[u64], gaps: &[(u64, u64)], from_seq: u64, to_seq: u64) -> ListHistoryResponse {
         ListHistoryResponse {
-            events: events
-                .iter()
-                .map(|seq| Event {
-                    seq: *seq,
-                    ..Event::default()
-                })
-                .collect(),
+            events: events.iter().map(|seq| Event { seq: *seq, ..Event::default() }).collect(),
             gaps: gaps
                 .iter()
-                .map(|(from_seq, to_seq)| Gap {
-                    from_seq: *from_seq,
-                    to_seq: *to_seq,
-                    ..Gap::default()
-                })
+                .map(|(from_seq, to_seq)| Gap { from_seq: *from_seq, to_seq: *to_seq, ..Gap::default() })
                 .collect(),
             from_seq,
             to_seq,

@@ -27,12 +27,8 @@ pub(crate) fn rounded(value: f64) -> Value {
 
 impl Report {
     pub(crate) fn new(test: &str, common: &Common) -> Self {
-        let mut report = Self {
-            figures: Vec::new(),
-            processes: Vec::new(),
-            warnings: Vec::new(),
-            failures: Vec::new(),
-        };
+        let mut report =
+            Self { figures: Vec::new(), processes: Vec::new(), warnings: Vec::new(), failures: Vec::new() };
         report.add("test", test);
         report.add("warmup_seconds", common.warmup);
         report
@@ -46,8 +42,7 @@ impl Report {
     /// Adds a figure that is not always known.
     pub(crate) fn add_rounded(&mut self, key: &str, value: impl Into<Option<f64>>) {
         let value = value.into().filter(|value| value.is_finite());
-        self.figures
-            .push((key.to_owned(), value.map_or(Value::Null, rounded)));
+        self.figures.push((key.to_owned(), value.map_or(Value::Null, rounded)));
     }
 
     /// Adds percentiles, milliseconds.
@@ -68,24 +63,12 @@ impl Report {
     pub(crate) fn add_costs(&mut self, unit: &str, count: u64, costs: Costs) {
         let per = |total: u64| (count > 0).then(|| total as f64 / count as f64);
         let servers = costs.servers;
-        self.add_rounded(
-            &format!("server_cpu_us_per_{unit}"),
-            servers.and_then(|servers| per(servers.cpu_us)),
-        );
-        self.add_rounded(
-            &format!("client_cpu_us_per_{unit}"),
-            per(costs.client_cpu_us),
-        );
-        self.add_rounded(
-            &format!("written_bytes_per_{unit}"),
-            servers.and_then(|servers| per(servers.written_bytes)),
-        );
+        self.add_rounded(&format!("server_cpu_us_per_{unit}"), servers.and_then(|servers| per(servers.cpu_us)));
+        self.add_rounded(&format!("client_cpu_us_per_{unit}"), per(costs.client_cpu_us));
+        self.add_rounded(&format!("written_bytes_per_{unit}"), servers.and_then(|servers| per(servers.written_bytes)));
         let fsyncs = servers.and_then(|servers| servers.fsyncs);
         self.add_rounded(&format!("fsyncs_per_{unit}"), fsyncs.and_then(per));
-        self.add_rounded(
-            "fsyncs_per_second",
-            fsyncs.map(|fsyncs| fsyncs as f64 / costs.elapsed.as_secs_f64()),
-        );
+        self.add_rounded("fsyncs_per_second", fsyncs.map(|fsyncs| fsyncs as f64 / costs.elapsed.as_secs_f64()));
         self.add("server_rss_bytes", servers.map(|servers| servers.rss_bytes));
         self.add_rounded("measured_seconds", costs.elapsed.as_secs_f64());
         if costs.client_bound() {
@@ -106,31 +89,20 @@ impl Report {
 
     /// Compares figures with the thresholds that were given.
     pub(crate) fn check(&mut self, common: &Common, rate: &str, p99: &str, cpu: &str) {
-        let figure = |key: &str| {
-            self.figures
-                .iter()
-                .find(|(found, _)| found == key)
-                .and_then(|(_, value)| value.as_f64())
-        };
+        let figure =
+            |key: &str| self.figures.iter().find(|(found, _)| found == key).and_then(|(_, value)| value.as_f64());
         let mut failures = Vec::new();
         for (key, most) in [(p99, common.max_p99_ms), (cpu, common.max_server_cpu_us)] {
             match (figure(key), most) {
-                (Some(found), Some(most)) if found > most => {
-                    failures.push(format!("{key} is {found}, above {most}"))
-                }
-                (None, Some(_)) => failures.push(format!(
-                    "{key} is not known, so its threshold can't be checked"
-                )),
+                (Some(found), Some(most)) if found > most => failures.push(format!("{key} is {found}, above {most}")),
+                (None, Some(_)) => failures.push(format!("{key} is not known, so its threshold can't be checked")),
                 _ => {}
             }
         }
         if let Some(least) = common.min_rate
             && figure(rate).is_none_or(|found| found < least)
         {
-            failures.push(format!(
-                "{rate} is {}, below {least}",
-                figure(rate).unwrap_or(0.0)
-            ));
+            failures.push(format!("{rate} is {}, below {least}", figure(rate).unwrap_or(0.0)));
         }
         self.failures.extend(failures);
     }
@@ -176,13 +148,7 @@ impl Report {
             return;
         }
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_header([
-            "PROCESS",
-            "PID",
-            "CPU %",
-            "RSS MB",
-            "WRITTEN MB",
-        ]);
+        table.load_preset(presets::NOTHING).set_header(["PROCESS", "PID", "CPU %", "RSS MB", "WRITTEN MB"]);
         for process in &self.processes {
             table.add_row([
                 process.name.clone(),
@@ -221,26 +187,10 @@ mod tests {
     fn report(common: &Common) -> Report {
         let mut report = Report::new("append", common);
         report.add_rounded("rate", 1_234.567);
-        report.add_latencies(
-            "ack",
-            Percentiles {
-                p99: 12.3456,
-                ..Percentiles::default()
-            },
-        );
-        let servers = ServerCosts {
-            cpu_us: 6_000,
-            written_bytes: 900,
-            fsyncs: Some(5),
-            ..ServerCosts::default()
-        };
+        report.add_latencies("ack", Percentiles { p99: 12.3456, ..Percentiles::default() });
+        let servers = ServerCosts { cpu_us: 6_000, written_bytes: 900, fsyncs: Some(5), ..ServerCosts::default() };
         let elapsed = Duration::from_secs(1);
-        let costs = Costs {
-            elapsed,
-            servers: Some(servers),
-            client_cpu_us: 950_000,
-            processes: Vec::new(),
-        };
+        let costs = Costs { elapsed, servers: Some(servers), client_cpu_us: 950_000, processes: Vec::new() };
         report.add_costs("message", 100, costs);
         report
     }
@@ -252,13 +202,7 @@ mod tests {
         assert_eq!(json["rate"], 1_234.6);
         assert_eq!(json["ack_p99_ms"], 12.346);
         assert_eq!(json["server_cpu_us_per_message"], 60.0);
-        assert_eq!(
-            (
-                &json["written_bytes_per_message"],
-                &json["fsyncs_per_message"]
-            ),
-            (&json!(9.0), &json!(0.05))
-        );
+        assert_eq!((&json["written_bytes_per_message"], &json["fsyncs_per_message"]), (&json!(9.0), &json!(0.05)));
         for key in ["ack_p50_ms", "ack_p999_ms", "client_cpu_us_per_message"] {
             assert!(json[key].is_number(), "{key}");
         }
@@ -273,10 +217,7 @@ mod tests {
             report.check(&common, "rate", "ack_p99_ms", "server_cpu_us_per_message");
             report.failures.len()
         };
-        assert_eq!(
-            failures("load append --max-p99-ms 13 --max-server-cpu-us 60 --min-rate 1000"),
-            0
-        );
+        assert_eq!(failures("load append --max-p99-ms 13 --max-server-cpu-us 60 --min-rate 1000"), 0);
         assert_eq!(failures("load append --max-p99-ms 12"), 1);
         assert_eq!(failures("load append --max-server-cpu-us 59.9"), 1);
         assert_eq!(failures("load append --min-rate 1300"), 1);

@@ -34,9 +34,7 @@ async fn get(url: &str) -> std::io::Result<String> {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     let (host, path) = rest.split_once('/').unwrap_or((rest, "metrics"));
     let mut stream = TcpStream::connect(host).await?;
-    stream
-        .write_all(format!("GET /{path} HTTP/1.0\r\nhost: {host}\r\n\r\n").as_bytes())
-        .await?;
+    stream.write_all(format!("GET /{path} HTTP/1.0\r\nhost: {host}\r\n\r\n").as_bytes()).await?;
     let mut page = Vec::new();
     stream.take(MOST).read_to_end(&mut page).await?;
     Ok(String::from_utf8_lossy(&page).into_owned())
@@ -52,9 +50,7 @@ fn read(page: &str, counter: &str) -> Option<u64> {
         };
         value.split_whitespace().next()?.parse::<f64>().ok()
     });
-    values
-        .map(|value| value as u64)
-        .reduce(|sum, value| sum + value)
+    values.map(|value| value as u64).reduce(|sum, value| sum + value)
 }
 
 #[cfg(test)]
@@ -69,10 +65,7 @@ mod tests {
         assert_eq!(read(PAGE, FSYNCS), Some(41));
         assert_eq!(read(PAGE, "hansard_missing_total"), None);
         assert_eq!(
-            read(
-                "hansard_x_total{shard=\"a b\"} 2\nhansard_x_total{shard=\"c\"} 3\n",
-                "hansard_x_total"
-            ),
+            read("hansard_x_total{shard=\"a b\"} 2\nhansard_x_total{shard=\"c\"} 3\n", "hansard_x_total"),
             Some(5)
         );
     }

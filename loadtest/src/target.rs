@@ -57,10 +57,7 @@ struct Server {
 }
 
 /// Does something to the cluster that is asked for, and stops what was started, also after Ctrl-C or a termination.
-pub(crate) async fn with_target<T>(
-    common: &Common,
-    work: impl AsyncFnOnce(&Target) -> Result<T>,
-) -> Result<T> {
+pub(crate) async fn with_target<T>(common: &Common, work: impl AsyncFnOnce(&Target) -> Result<T>) -> Result<T> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut stopped = async || {
@@ -87,38 +84,20 @@ impl Target {
             return start_dev(common).await;
         }
         let ca = match &common.ca {
-            Some(path) => Some(
-                std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?,
-            ),
+            Some(path) => Some(std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?),
             None => None,
         };
         if let Some(path) = &common.ready_file {
-            return Ok(Self {
-                ca,
-                ..from_ready(path)?
-            });
+            return Ok(Self { ca, ..from_ready(path)? });
         }
-        let routers: Vec<_> = common
-            .router
-            .iter()
-            .filter(|router| !router.is_empty())
-            .cloned()
-            .collect();
+        let routers: Vec<_> = common.router.iter().filter(|router| !router.is_empty()).cloned().collect();
         let Some(token) = common.token.clone().filter(|token| !token.is_empty()) else {
-            bail!(
-                "say what to load: --dev, or --ready-file FILE of a running `hansard dev`, or --router and --token"
-            );
+            bail!("say what to load: --dev, or --ready-file FILE of a running `hansard dev`, or --router and --token");
         };
         if routers.is_empty() {
             bail!("no router is given: use --dev, --ready-file, or --router (or HANSARD_ROUTER)");
         }
-        Ok(Self {
-            routers,
-            token,
-            ca,
-            meter: Meter::default(),
-            dev: None,
-        })
+        Ok(Self { routers, token, ca, meter: Meter::default(), dev: None })
     }
 
     /// Opens a session of its own.
@@ -149,29 +128,16 @@ impl Target {
 }
 
 async fn start_dev(common: &Common) -> Result<Target> {
-    std::fs::create_dir_all(&common.data)
-        .with_context(|| format!("can't make {}", common.data.display()))?;
+    std::fs::create_dir_all(&common.data).with_context(|| format!("can't make {}", common.data.display()))?;
     disk::require_disk(&common.data)?;
-    let started = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    let directory =
-        common
-            .data
-            .canonicalize()?
-            .join(format!("{}-{}", started.as_millis(), std::process::id()));
-    std::fs::create_dir(&directory)
-        .with_context(|| format!("can't make {}", directory.display()))?;
+    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let directory = common.data.canonicalize()?.join(format!("{}-{}", started.as_millis(), std::process::id()));
+    std::fs::create_dir(&directory).with_context(|| format!("can't make {}", directory.display()))?;
     let ready = directory.join("ready.json");
     let log = std::fs::File::create(directory.join("dev.log"))?;
     let child = Command::new(std::env::current_exe()?)
         .arg("dev")
-        .args([
-            "--nodes",
-            &common.nodes.to_string(),
-            "--routers",
-            &common.routers.to_string(),
-        ])
+        .args(["--nodes", &common.nodes.to_string(), "--routers", &common.routers.to_string()])
         .arg("--data")
         .arg(directory.join("data"))
         .arg("--ready-file")
@@ -184,11 +150,7 @@ async fn start_dev(common: &Common) -> Result<Target> {
         .kill_on_drop(true)
         .spawn()
         .context("can't start `hansard dev`")?;
-    let mut dev = Dev {
-        child,
-        directory,
-        keep: common.keep,
-    };
+    let mut dev = Dev { child, directory, keep: common.keep };
     if let Err(error) = dev.wait_until_ready(&ready).await {
         dev.keep = true;
         let directory = dev.directory.display().to_string();
@@ -196,56 +158,27 @@ async fn start_dev(common: &Common) -> Result<Target> {
         return Err(error.context(format!("its log and data are in {directory}")));
     }
     let mut target = from_ready(&ready)?;
-    target
-        .meter
-        .servers
-        .extend(dev.child.id().map(|pid| (pid, "dev".to_owned())));
+    target.meter.servers.extend(dev.child.id().map(|pid| (pid, "dev".to_owned())));
     target.dev = Some(dev);
     Ok(target)
 }
 
 fn from_ready(path: &Path) -> Result<Target> {
-    let text = std::fs::read(path)
-        .with_context(|| format!("can't read the ready file {}", path.display()))?;
-    let ready: Ready = serde_json::from_slice(&text)
-        .with_context(|| format!("{} is no ready file", path.display()))?;
-    let token = ready
-        .tokens
-        .get("alice")
-        .or_else(|| ready.tokens.values().next());
+    let text = std::fs::read(path).with_context(|| format!("can't read the ready file {}", path.display()))?;
+    let ready: Ready = serde_json::from_slice(&text).with_context(|| format!("{} is no ready file", path.display()))?;
+    let token = ready.tokens.get("alice").or_else(|| ready.tokens.values().next());
     let token = token.context("the ready file has no token")?.clone();
     let servers = ready.nodes.iter().chain(&ready.routers).enumerate();
-    let servers = servers
-        .filter(|(_, server)| server.pid != 0)
-        .map(|(at, server)| {
-            let name = if server.name.is_empty() {
-                format!("server{at}")
-            } else {
-                server.name.clone()
-            };
-            (server.pid, name)
-        });
+    let servers = servers.filter(|(_, server)| server.pid != 0).map(|(at, server)| {
+        let name = if server.name.is_empty() { format!("server{at}") } else { server.name.clone() };
+        (server.pid, name)
+    });
     let meter = Meter {
         servers: servers.collect(),
-        metrics: ready
-            .nodes
-            .iter()
-            .map(|node| node.metrics.clone())
-            .filter(|url| !url.is_empty())
-            .collect(),
+        metrics: ready.nodes.iter().map(|node| node.metrics.clone()).filter(|url| !url.is_empty()).collect(),
     };
-    let routers = ready
-        .routers
-        .into_iter()
-        .map(|router| router.grpc)
-        .collect();
-    Ok(Target {
-        routers,
-        token,
-        ca: None,
-        meter,
-        dev: None,
-    })
+    let routers = ready.routers.into_iter().map(|router| router.grpc).collect();
+    Ok(Target { routers, token, ca: None, meter, dev: None })
 }
 
 impl Dev {
@@ -253,13 +186,9 @@ impl Dev {
         let begun = Instant::now();
         while !ready.exists() {
             if let Some(status) = self.child.try_wait()? {
-                let log =
-                    std::fs::read_to_string(self.directory.join("dev.log")).unwrap_or_default();
+                let log = std::fs::read_to_string(self.directory.join("dev.log")).unwrap_or_default();
                 let tail: Vec<_> = log.lines().rev().take(5).collect();
-                bail!(
-                    "`hansard dev` ended ({status}): {}",
-                    tail.into_iter().rev().collect::<Vec<_>>().join(" | ")
-                );
+                bail!("`hansard dev` ended ({status}): {}", tail.into_iter().rev().collect::<Vec<_>>().join(" | "));
             }
             if begun.elapsed() > START {
                 bail!("the cluster did not serve within {START:?}");
@@ -281,10 +210,7 @@ impl Dev {
         if self.keep {
             eprintln!("hansard: the data is kept in {}", self.directory.display());
         } else if let Err(error) = std::fs::remove_dir_all(&self.directory) {
-            eprintln!(
-                "hansard: can't remove {}: {error}",
-                self.directory.display()
-            );
+            eprintln!("hansard: can't remove {}: {error}", self.directory.display());
         }
     }
 }
@@ -302,14 +228,8 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let target = from_ready(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(
-            (target.routers, target.token.as_str()),
-            (vec!["http://127.0.0.1:1".to_owned()], "ta")
-        );
-        assert_eq!(
-            target.meter.servers,
-            BTreeMap::from([(11, "router1".into()), (12, "node1".into())])
-        );
+        assert_eq!((target.routers, target.token.as_str()), (vec!["http://127.0.0.1:1".to_owned()], "ta"));
+        assert_eq!(target.meter.servers, BTreeMap::from([(11, "router1".into()), (12, "node1".into())]));
         assert_eq!(target.meter.metrics.len(), 2);
     }
 }

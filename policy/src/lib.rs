@@ -55,21 +55,11 @@ impl Permit {
 
 /// Whether `actor` may do this with this content, as the facts stand. The content is judged first: what is malformed is
 /// refused in the same way to everybody, and tells nothing about the room.
-pub fn decide(
-    actor: PersonId,
-    action: &Action,
-    content: &Content,
-    facts: &Facts<'_>,
-) -> Result<Permit, Refusal> {
+pub fn decide(actor: PersonId, action: &Action, content: &Content, facts: &Facts<'_>) -> Result<Permit, Refusal> {
     if actor == PersonId::SYSTEM {
         return Err(Refusal::NotAllowed);
     }
     content::check(action, content)?;
     let rule = authorize(actor, action, facts)?;
-    Ok(Permit {
-        actor,
-        action: *action,
-        policy: POLICY_VERSION,
-        rule,
-    })
+    Ok(Permit { actor, action: *action, policy: POLICY_VERSION, rule })
 }

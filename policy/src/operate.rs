@@ -42,20 +42,12 @@ impl MetaPermit {
 }
 
 /// Whether this may be asked of the meta group: by the cluster itself (`None`), or by a person.
-pub fn decide_meta(
-    principal: Option<&Principal>,
-    action: MetaAction,
-) -> Result<MetaPermit, Refusal> {
+pub fn decide_meta(principal: Option<&Principal>, action: MetaAction) -> Result<MetaPermit, Refusal> {
     let (actor, rule) = match principal {
         None => (PersonId::SYSTEM, RuleId::ClusterKeepsItself),
         Some(principal) => (principal.person, person_may(principal, &action)?),
     };
-    Ok(MetaPermit {
-        actor,
-        action,
-        policy: POLICY_VERSION,
-        rule,
-    })
+    Ok(MetaPermit { actor, action, policy: POLICY_VERSION, rule })
 }
 
 fn person_may(principal: &Principal, action: &MetaAction) -> Result<RuleId, Refusal> {
@@ -86,30 +78,12 @@ mod tests {
     #[test]
     fn only_operators_operate_and_nobody_plays_the_cluster() {
         let person = PersonId::from_bytes([1; 16]);
-        let (plain, operator) = (
-            Principal {
-                person,
-                operator: false,
-            },
-            Principal {
-                person,
-                operator: true,
-            },
-        );
+        let (plain, operator) = (Principal { person, operator: false }, Principal { person, operator: true });
         let decommission = MetaAction::DecommissionNode(7);
-        assert_eq!(
-            decide_meta(Some(&plain), decommission.clone()),
-            Err(Refusal::NotOperator)
-        );
+        assert_eq!(decide_meta(Some(&plain), decommission.clone()), Err(Refusal::NotOperator));
         let permit = decide_meta(Some(&operator), decommission).expect("operators may");
-        assert_eq!(
-            (permit.actor(), permit.rule()),
-            (person, RuleId::OperatorsOperate)
-        );
-        assert_eq!(
-            decide_meta(Some(&operator), MetaAction::RetireNode(7)),
-            Err(Refusal::NotAllowed)
-        );
+        assert_eq!((permit.actor(), permit.rule()), (person, RuleId::OperatorsOperate));
+        assert_eq!(decide_meta(Some(&operator), MetaAction::RetireNode(7)), Err(Refusal::NotAllowed));
         assert!(decide_meta(None, MetaAction::RetireNode(7)).is_ok());
     }
 }

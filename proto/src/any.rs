@@ -29,10 +29,7 @@ pub enum AnyError {
 
 /// Packs a message.
 pub fn pack<M: Message + Name>(message: &M) -> Any {
-    Any {
-        type_url: type_url(&M::full_name()),
-        value: message.encode_to_vec(),
-    }
+    Any { type_url: type_url(&M::full_name()), value: message.encode_to_vec() }
 }
 
 /// The type URL of a type, by its full name such as `hansard.v1.Room`.
@@ -53,15 +50,9 @@ pub fn is<M: Name>(any: &Any) -> bool {
 /// Unpacks a message of a known type.
 pub fn unpack<M: Message + Name + Default>(any: &Any) -> Result<M, AnyError> {
     if !is::<M>(any) {
-        return Err(AnyError::OtherType {
-            found: type_name(any).to_owned(),
-            expected: M::full_name(),
-        });
+        return Err(AnyError::OtherType { found: type_name(any).to_owned(), expected: M::full_name() });
     }
-    M::decode(any.value.as_slice()).map_err(|source| AnyError::Malformed {
-        expected: M::full_name(),
-        source,
-    })
+    M::decode(any.value.as_slice()).map_err(|source| AnyError::Malformed { expected: M::full_name(), source })
 }
 
 #[cfg(test)]
@@ -86,10 +77,7 @@ mod tests {
     #[test]
     fn says_what_it_found() {
         let error = unpack::<GetRoomRequest>(&pack(&Ping { nonce: 7 })).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the body is a \"hansard.v1.Ping\"; this call takes a hansard.v1.GetRoomRequest"
-        );
+        assert_eq!(error.to_string(), "the body is a \"hansard.v1.Ping\"; this call takes a hansard.v1.GetRoomRequest");
         let mut broken = pack(&Ping { nonce: 7 });
         broken.value = vec![0xff];
         assert!(matches!(unpack::<Ping>(&broken), Err(AnyError::Malformed { .. })));

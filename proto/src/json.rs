@@ -67,10 +67,7 @@ pub fn decode_dynamic(full_name: &str, text: &str) -> Result<DynamicMessage, Jso
     let mut reader = serde_json::Deserializer::from_str(text);
     DynamicMessage::deserialize_with_options(descriptor, &mut reader, &DeserializeOptions::new())
         .and_then(|message| reader.end().map(|()| message))
-        .map_err(|source| JsonError::Text {
-            message: full_name.to_owned(),
-            source,
-        })
+        .map_err(|source| JsonError::Text { message: full_name.to_owned(), source })
 }
 
 /// Writes a message whose type is known by its full name only, from its binary form.
@@ -89,10 +86,7 @@ fn write(full_name: &str, bytes: &[u8], options: &SerializeOptions) -> Result<St
     let mut out = serde_json::Serializer::new(Vec::with_capacity(bytes.len() * 2 + 64));
     dynamic
         .serialize_with_options(&mut out, options)
-        .map_err(|source| JsonError::Text {
-            message: full_name.to_owned(),
-            source,
-        })?;
+        .map_err(|source| JsonError::Text { message: full_name.to_owned(), source })?;
     Ok(String::from_utf8(out.into_inner()).expect("serde_json writes UTF-8"))
 }
 
@@ -125,9 +119,8 @@ fn check_value(value: &Value, depth: usize) -> Result<(), JsonError> {
 }
 
 fn check_any(message: &DynamicMessage, depth: usize) -> Result<(), JsonError> {
-    let held: prost_types::Any = message
-        .transcode_to()
-        .map_err(|source| binary("google.protobuf.Any".into(), source))?;
+    let held: prost_types::Any =
+        message.transcode_to().map_err(|source| binary("google.protobuf.Any".into(), source))?;
     let name = any::type_name(&held);
     let unreadable = || JsonError::Any(name.to_owned());
     let descriptor = pool::message(name).ok_or_else(unreadable)?;

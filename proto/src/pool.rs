@@ -8,8 +8,9 @@ use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
 /// reflection serves it too.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("gen/descriptors.bin");
 
-static POOL: LazyLock<DescriptorPool> =
-    LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("tests/generated.rs keeps descriptors.bin valid"));
+static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("tests/generated.rs keeps descriptors.bin valid")
+});
 
 /// The pool, built on first use (about a millisecond).
 pub fn pool() -> &'static DescriptorPool {

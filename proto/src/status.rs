@@ -38,11 +38,7 @@ pub fn with_metadata<const N: usize>(
         domain: DOMAIN.to_owned(),
         metadata: metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };
-    Status {
-        code: code as i32,
-        message: message.into(),
-        details: vec![any::pack(&info)],
-    }
+    Status { code: code as i32, message: message.into(), details: vec![any::pack(&info)] }
 }
 
 /// A status with an `ErrorInfo` and a `RetryInfo`.
@@ -218,16 +214,8 @@ mod tests {
 
     #[test]
     fn ignores_details_of_others() {
-        let foreign = ErrorInfo {
-            reason: "QUOTA".into(),
-            domain: "example.com".into(),
-            ..ErrorInfo::default()
-        };
-        let status = Status {
-            code: 8,
-            message: String::new(),
-            details: vec![any::pack(&foreign)],
-        };
+        let foreign = ErrorInfo { reason: "QUOTA".into(), domain: "example.com".into(), ..ErrorInfo::default() };
+        let status = Status { code: 8, message: String::new(), details: vec![any::pack(&foreign)] };
         assert_eq!(reason_of(&status), None);
     }
 }

@@ -11,10 +11,7 @@ const REQUEST: &str = "0190a5b8c3d47e6f8091a2b3c4d5e6f7";
 const PERSON: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f90";
 
 fn time() -> Option<prost_types::Timestamp> {
-    Some(prost_types::Timestamp {
-        seconds: 1_790_000_000,
-        nanos: 123_456_000,
-    })
+    Some(prost_types::Timestamp { seconds: 1_790_000_000, nanos: 123_456_000 })
 }
 
 fn check<M: Message + Name + Default + PartialEq + Debug>(name: &str, message: &M) {
@@ -43,11 +40,7 @@ fn down(frame: v1::connect_response::Frame) -> v1::ConnectResponse {
 
 #[test]
 fn send() {
-    let send = v1::Send {
-        request_id: REQUEST.into(),
-        room: ROOM.into(),
-        text: "Grüße, \"Denver\" ✓\n".into(),
-    };
+    let send = v1::Send { request_id: REQUEST.into(), room: ROOM.into(), text: "Grüße, \"Denver\" ✓\n".into() };
     check("send", &up(v1::connect_request::Frame::Send(send)));
 }
 
@@ -78,12 +71,7 @@ fn event() {
 
 #[test]
 fn gap() {
-    let gap = v1::Gap {
-        room: ROOM.into(),
-        from_seq: 1,
-        to_seq: 41,
-        reason: v1::GapReason::BeforeMembership as i32,
-    };
+    let gap = v1::Gap { room: ROOM.into(), from_seq: 1, to_seq: 41, reason: v1::GapReason::BeforeMembership as i32 };
     check("gap", &down(v1::connect_response::Frame::Gap(gap)));
 }
 
@@ -95,11 +83,7 @@ fn refusal() {
         "you are not a member of this room",
         [("room", ROOM.to_owned())],
     );
-    let refusal = v1::Refusal {
-        request_id: REQUEST.into(),
-        room: ROOM.into(),
-        status: Some(refused),
-    };
+    let refusal = v1::Refusal { request_id: REQUEST.into(), room: ROOM.into(), status: Some(refused) };
     check("refusal", &down(v1::connect_response::Frame::Refusal(refusal)));
     let unknown = v1::Refusal {
         request_id: REQUEST.into(),
@@ -117,11 +101,7 @@ fn call_and_reply() {
         visibility: v1::Visibility::Public as i32,
         ..v1::CreateRoomRequest::default()
     };
-    let call = v1::Call {
-        id: 7,
-        method: "hansard.v1.RoomService/CreateRoom".into(),
-        body: Some(any::pack(&create)),
-    };
+    let call = v1::Call { id: 7, method: "hansard.v1.RoomService/CreateRoom".into(), body: Some(any::pack(&create)) };
     check("call", &up(v1::connect_request::Frame::Call(call)));
     let failed = v1::Reply {
         id: 7,
@@ -132,10 +112,8 @@ fn call_and_reply() {
         ))),
     };
     check("reply_status", &down(v1::connect_response::Frame::Reply(failed)));
-    let done = v1::Reply {
-        id: 7,
-        outcome: Some(v1::reply::Outcome::Body(any::pack(&v1::MarkReadResponse { seq: 3 }))),
-    };
+    let done =
+        v1::Reply { id: 7, outcome: Some(v1::reply::Outcome::Body(any::pack(&v1::MarkReadResponse { seq: 3 }))) };
     check("reply_body", &down(v1::connect_response::Frame::Reply(done)));
 }
 

@@ -21,9 +21,7 @@ fn reads_both_spellings_and_both_kinds_of_numbers() {
 #[test]
 fn reads_a_call_whose_type_stands_last() {
     let text = r#"{"call":{"id":"1","method":"m","body":{"room":"r","@type":"type.googleapis.com/hansard.v1.GetRoomRequest"}}}"#;
-    let Some(Frame::Call(call)) = read(text).unwrap().frame else {
-        panic!("a call")
-    };
+    let Some(Frame::Call(call)) = read(text).unwrap().frame else { panic!("a call") };
     let body: v1::GetRoomRequest = any::unpack(&call.body.unwrap()).unwrap();
     assert_eq!(body.room, "r");
 }
@@ -69,29 +67,16 @@ fn refuses_to_write_messages_nested_in_any_without_end() {
     let mut body = any::pack(&v1::Ping { nonce: 1 });
     for id in 0..1_000 {
         let method = String::new();
-        body = any::pack(&v1::Call {
-            id,
-            method,
-            body: Some(body),
-        });
+        body = any::pack(&v1::Call { id, method, body: Some(body) });
     }
-    let call = v1::Call {
-        body: Some(body),
-        ..v1::Call::default()
-    };
+    let call = v1::Call { body: Some(body), ..v1::Call::default() };
     assert!(matches!(json::encode(&call), Err(JsonError::TooDeep)));
 }
 
 #[test]
 fn refuses_to_write_an_any_of_unknown_type() {
-    let body = prost_types::Any {
-        type_url: "type.googleapis.com/no.Such".into(),
-        value: vec![],
-    };
-    let call = v1::Call {
-        body: Some(body),
-        ..v1::Call::default()
-    };
+    let body = prost_types::Any { type_url: "type.googleapis.com/no.Such".into(), value: vec![] };
+    let call = v1::Call { body: Some(body), ..v1::Call::default() };
     assert!(matches!(json::encode(&call), Err(JsonError::Any(name)) if name == "no.Such"));
 }
 
@@ -104,9 +89,35 @@ fn writes_all_fields_when_asked() {
 /// Pieces of frames, so that random texts get further than the first byte.
 fn soup() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "{", "}", "[", "]", ":", ",", "\"", "\\", "send", "call", "body", "@type", "value", "room", "text", "hello",
-        "token", "presence", "answerAt", "2026-01-01T00:00:00Z", "9999-99-99T99:99:99Z", "-1", "1e400", "null", "true",
-        "\"type.googleapis.com/hansard.v1.GetRoomRequest\"", "type.googleapis.com/google.protobuf.Any", "é", "\u{0}",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "\\",
+        "send",
+        "call",
+        "body",
+        "@type",
+        "value",
+        "room",
+        "text",
+        "hello",
+        "token",
+        "presence",
+        "answerAt",
+        "2026-01-01T00:00:00Z",
+        "9999-99-99T99:99:99Z",
+        "-1",
+        "1e400",
+        "null",
+        "true",
+        "\"type.googleapis.com/hansard.v1.GetRoomRequest\"",
+        "type.googleapis.com/google.protobuf.Any",
+        "é",
+        "\u{0}",
     ]);
     prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
 }

@@ -70,9 +70,11 @@ fn codes(folder: &Path, found: &mut Vec<(String, String)>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
             for after in text.split("Code::").skip(1) {
-                let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
+                let word =
+                    |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
                 let code = word(after);
-                if let Some(reason) = after[code.len()..].trim_start_matches([',', ' ', '\n']).strip_prefix("reason::") {
+                if let Some(reason) = after[code.len()..].trim_start_matches([',', ' ', '\n']).strip_prefix("reason::")
+                {
                     found.push((code, word(reason)));
                 }
             }
@@ -104,7 +106,11 @@ fn every_method_is_listed() {
     let page = read("docs/protocol.md");
     for service in hansard_proto::pool::pool().services().filter(|service| service.package_name() == "hansard.v1") {
         for method in service.methods() {
-            assert!(page.contains(&format!("`{}`", method.name())) || method.name() == "Connect", "{}", method.full_name());
+            assert!(
+                page.contains(&format!("`{}`", method.name())) || method.name() == "Connect",
+                "{}",
+                method.full_name()
+            );
         }
     }
 }

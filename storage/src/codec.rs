@@ -50,10 +50,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
-        let (head, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(CodecError::Short)?;
+        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(CodecError::Short)?;
         self.rest = rest;
         Ok(*head)
     }
@@ -107,10 +104,6 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn finish(self) -> Result<(), CodecError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(CodecError::Long(self.rest.len()))
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(CodecError::Long(self.rest.len())) }
     }
 }

@@ -38,10 +38,7 @@ impl LogEntry {
     /// # Panics
     /// If the payload is longer than [`MAX_ENTRY_BYTES`].
     pub fn new(term: u64, index: u64, payload: &[u8]) -> Self {
-        assert!(
-            payload.len() <= MAX_ENTRY_BYTES,
-            "an entry's payload is bounded by MAX_ENTRY_BYTES"
-        );
+        assert!(payload.len() <= MAX_ENTRY_BYTES, "an entry's payload is bounded by MAX_ENTRY_BYTES");
         let mut frame = BytesMut::with_capacity(HEADER + payload.len() + CRC);
         frame.put_u8(VERSION);
         frame.put_u64(term);
@@ -50,12 +47,7 @@ impl LogEntry {
         frame.put_slice(payload);
         frame.put_u32(crc32c::crc32c(&frame));
         let frame = frame.freeze();
-        Self {
-            term,
-            index,
-            payload: frame.slice(HEADER..HEADER + payload.len()),
-            frame,
-        }
+        Self { term, index, payload: frame.slice(HEADER..HEADER + payload.len()), frame }
     }
 
     /// The framed bytes, shared: what the log stores and what replication sends.
@@ -103,11 +95,6 @@ impl LogEntry {
         if verify && crc != crc32c::crc32c(&frame[..HEADER + len]) {
             return Err(CodecError::Checksum.into());
         }
-        Ok(Self {
-            term,
-            index,
-            payload: frame.slice(HEADER..HEADER + len),
-            frame,
-        })
+        Ok(Self { term, index, payload: frame.slice(HEADER..HEADER + len), frame })
     }
 }

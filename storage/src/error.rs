@@ -15,9 +15,7 @@ pub enum OpenError {
     #[error("{} is in use by another process: stop it first, or give this node a data directory of its own", .0.display())]
     Locked(PathBuf),
     /// Written by a newer program.
-    #[error(
-        "{what} has format version {found}, this program knows up to {known}: start the newer program"
-    )]
+    #[error("{what} has format version {found}, this program knows up to {known}: start the newer program")]
     NewerFormat {
         /// What was read.
         what: &'static str,
@@ -27,9 +25,7 @@ pub enum OpenError {
         known: u8,
     },
     /// The directory belongs to another cluster.
-    #[error(
-        "this directory belongs to cluster {found}, not to {expected}: give this node the right data directory"
-    )]
+    #[error("this directory belongs to cluster {found}, not to {expected}: give this node the right data directory")]
     ForeignCluster {
         /// The cluster in the directory.
         found: ClusterId,
@@ -58,9 +54,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The state engine failed to open or to read.
-    #[error(
-        "the state could not be opened: {0}; keep the directory, and start this node anew under a new id"
-    )]
+    #[error("the state could not be opened: {0}; keep the directory, and start this node anew under a new id")]
     Engine(#[from] EngineError),
 }
 
@@ -70,11 +64,7 @@ pub(crate) const KEEP_AND_REJOIN: &str = "Nothing was changed. Keep this directo
 
 impl OpenError {
     pub(crate) fn damaged(what: impl Into<String>, place: impl Into<String>) -> Self {
-        Self::Damaged {
-            what: what.into(),
-            place: place.into(),
-            advice: KEEP_AND_REJOIN,
-        }
+        Self::Damaged { what: what.into(), place: place.into(), advice: KEEP_AND_REJOIN }
     }
 
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
@@ -90,9 +80,7 @@ pub enum StoreError {
     #[error("the state engine failed: {0}")]
     Engine(#[from] EngineError),
     /// Stored bytes of storage's own rows can't be read.
-    #[error(
-        "a row of the directory is unreadable: {0}; restart the node, and replace it if that does not help"
-    )]
+    #[error("a row of the directory is unreadable: {0}; restart the node, and replace it if that does not help")]
     Row(#[from] CodecError),
     /// The shard was removed from this node.
     #[error("the shard is not on this node any more")]

@@ -16,8 +16,5 @@ pub(crate) fn check(name: &str, bytes: &[u8]) {
         std::fs::write(&path, &hex).expect("golden files can be written");
     }
     let golden = std::fs::read_to_string(&path).expect("the golden file is there");
-    assert_eq!(
-        hex, golden,
-        "{name} changed: a new format needs a new version"
-    );
+    assert_eq!(hex, golden, "{name} changed: a new format needs a new version");
 }

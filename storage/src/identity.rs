@@ -53,11 +53,7 @@ impl Identity {
         if crc != crc32c::crc32c(&bytes[..bytes.len() - 4]) {
             return Err(CodecError::Checksum);
         }
-        Ok(Self {
-            store,
-            node,
-            cluster: has_cluster.then(|| ClusterId::from_bytes(cluster)),
-        })
+        Ok(Self { store, node, cluster: has_cluster.then(|| ClusterId::from_bytes(cluster)) })
     }
 
     pub(crate) fn read(disk: &dyn Disk) -> Result<Option<Self>, OpenError> {
@@ -66,11 +62,9 @@ impl Identity {
         };
         match Self::decode(&bytes) {
             Ok(identity) => Ok(Some(identity)),
-            Err(CodecError::Version(found)) if found > VERSION => Err(OpenError::NewerFormat {
-                what: FILE,
-                found,
-                known: VERSION,
-            }),
+            Err(CodecError::Version(found)) if found > VERSION => {
+                Err(OpenError::NewerFormat { what: FILE, found, known: VERSION })
+            }
             Err(error) => Err(OpenError::damaged(format!("unreadable: {error}"), FILE)),
         }
     }
@@ -97,12 +91,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let bytes = Identity {
-            store: [7; 16],
-            node: 9,
-            cluster: None,
-        }
-        .encode();
+        let bytes = Identity { store: [7; 16], node: 9, cluster: None }.encode();
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);

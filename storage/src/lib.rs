@@ -33,9 +33,7 @@ mod state;
 
 pub use codec::CodecError;
 pub use disk::{Disk, DiskFile, RealDisk, SimDisk};
-pub use engine::{
-    Engine, EngineError, RocksEngine, RocksOptions, SimEngine, View, WriteBatch, WriteOp,
-};
+pub use engine::{Engine, EngineError, RocksEngine, RocksOptions, SimEngine, View, WriteBatch, WriteOp};
 pub use entry::{EntryError, LogEntry, MAX_ENTRY_BYTES};
 pub use error::{OpenError, SnapshotError, StoreError};
 pub use identity::Identity;

@@ -68,10 +68,6 @@ impl AppliedMark {
         let index = cursor.u64()?;
         let membership = Bytes::copy_from_slice(cursor.prefixed()?);
         cursor.finish()?;
-        Ok(Self {
-            term,
-            index,
-            membership,
-        })
+        Ok(Self { term, index, membership })
     }
 }

@@ -40,22 +40,12 @@ pub(crate) fn open(options: &Options, seams: Seams) -> Result<Opened, OpenError>
     let disk = seams.disk;
     let lock = take_lock(disk.as_ref(), options)?;
     let known = Identity::read(disk.as_ref())?;
-    if let (
-        Some(Identity {
-            cluster: Some(found),
-            ..
-        }),
-        Some(expected),
-    ) = (known, options.cluster)
+    if let (Some(Identity { cluster: Some(found), .. }), Some(expected)) = (known, options.cluster)
         && found != expected
     {
         return Err(OpenError::ForeignCluster { found, expected });
     }
-    let fresh = Identity {
-        store: options.fresh.store,
-        node: options.fresh.node,
-        cluster: None,
-    };
+    let fresh = Identity { store: options.fresh.store, node: options.fresh.node, cluster: None };
     let identity = known.unwrap_or(fresh);
     let stats = Arc::new(Stats::default());
     let space = Arc::new(Space::new(Arc::clone(&disk), options, Arc::clone(&stats)));
@@ -77,24 +67,15 @@ pub(crate) fn open(options: &Options, seams: Seams) -> Result<Opened, OpenError>
     let repairs = compare(scanned.ledger(), &listed)?;
     let log = Arc::new(scanned.start()?);
     let next = directory::next_keyspace(engine.as_ref()).map_err(unreadable)?;
-    let tables = Arc::new(Tables::new(
-        engine,
-        next,
-        Arc::clone(&seams.fatal),
-        Arc::clone(&stats),
-    ));
+    let tables = Arc::new(Tables::new(engine, next, Arc::clone(&seams.fatal), Arc::clone(&stats)));
     let row = directory::store_row(identity.store, identity.cluster);
-    tables
-        .write(vec![WriteOp::Put(directory::store_key(), row)])
-        .map_err(unreadable)?;
+    tables.write(vec![WriteOp::Put(directory::store_key(), row)]).map_err(unreadable)?;
     let shards = assemble(&log, &tables, listed, &repairs).map_err(unreadable)?;
     tables.sweep().map_err(unreadable)?;
     if known.is_none() {
         tables.flush().map_err(unreadable)?;
         // Last: from now on a missing log is a damaged one.
-        identity
-            .write(disk.as_ref())
-            .map_err(OpenError::io("writing IDENTITY"))?;
+        identity.write(disk.as_ref()).map_err(OpenError::io("writing IDENTITY"))?;
     }
     let inner = Inner {
         identity: Mutex::new(identity),
@@ -122,9 +103,7 @@ fn check(options: &Options) -> Result<(), OpenError> {
         )));
     }
     if options.queue_operations == 0 || options.batch_bytes == 0 {
-        return Err(OpenError::BadOption(
-            "queue_operations and batch_bytes must not be 0".into(),
-        ));
+        return Err(OpenError::BadOption("queue_operations and batch_bytes must not be 0".into()));
     }
     Ok(())
 }
@@ -143,34 +122,22 @@ fn unreadable(error: StoreError) -> OpenError {
 }
 
 /// The shards the state has, once it is sure that the state is this store's.
-fn read_directory(
-    engine: &dyn Engine,
-    identity: &Identity,
-) -> Result<Vec<(ShardId, Listed)>, OpenError> {
+fn read_directory(engine: &dyn Engine, identity: &Identity) -> Result<Vec<(ShardId, Listed)>, OpenError> {
     let row = engine.get(&directory::store_key())?;
     if let Some(row) = row {
         let (store, cluster) = directory::read_store_row(&row).map_err(|e| unreadable(e.into()))?;
         if store != identity.store {
-            return Err(OpenError::damaged(
-                "the state belongs to another store than IDENTITY says",
-                "state/",
-            ));
+            return Err(OpenError::damaged("the state belongs to another store than IDENTITY says", "state/"));
         }
         if cluster.is_some() && cluster != identity.cluster {
-            return Err(OpenError::damaged(
-                "IDENTITY is older than the state, or was replaced",
-                "IDENTITY",
-            ));
+            return Err(OpenError::damaged("IDENTITY is older than the state, or was replaced", "IDENTITY"));
         }
     }
     directory::list(engine).map_err(unreadable)
 }
 
 /// Compares log and state, shard by shard.
-fn compare(
-    ledger: &Ledger,
-    listed: &[(ShardId, Listed)],
-) -> Result<BTreeMap<ShardId, Repair>, OpenError> {
+fn compare(ledger: &Ledger, listed: &[(ShardId, Listed)]) -> Result<BTreeMap<ShardId, Repair>, OpenError> {
     let mut repairs = BTreeMap::new();
     let state: BTreeMap<_, _> = listed.iter().map(|(id, listed)| (*id, listed)).collect();
     for shard in ledger.shards.values() {
@@ -180,9 +147,7 @@ fn compare(
             repairs.insert(id, Repair::Remove);
             continue;
         }
-        let applied = listed
-            .and_then(|l| l.mark.as_ref())
-            .map(AppliedMark::position);
+        let applied = listed.and_then(|l| l.mark.as_ref()).map(AppliedMark::position);
         let purged = shard.state.purged.map(|(_, index)| index);
         if purged > applied.map(|(_, index)| index) {
             let what = format!(
@@ -194,29 +159,18 @@ fn compare(
             continue;
         };
         let last = shard.state.last;
-        let installed = listed
-            .row
-            .installed
-            .filter(|(_, index)| purged < Some(*index));
-        let at = |index| {
-            shard
-                .position(index)
-                .or(shard.state.purged.filter(|(_, i)| *i == index))
-        };
+        let installed = listed.row.installed.filter(|(_, index)| purged < Some(*index));
+        let at = |index| shard.position(index).or(shard.state.purged.filter(|(_, i)| *i == index));
         let repair = if last.is_none_or(|(_, index)| index < applied.1) {
             if last.map_or(0, |(_, index)| index) < listed.logged {
-                let what = format!(
-                    "the log of shard {id} ends at {last:?}, but had entry {}",
-                    listed.logged
-                );
+                let what = format!("the log of shard {id} ends at {last:?}, but had entry {}", listed.logged);
                 return Err(OpenError::damaged(what, "log/"));
             }
             Repair::Reset(applied)
         } else if installed.is_some_and(|position| at(position.1) != Some(position)) {
             Repair::Reset(applied)
         } else if purged < Some(applied.1) && at(applied.1) != Some(applied) {
-            let what =
-                format!("shard {id} has applied {applied:?}, its log has another entry there");
+            let what = format!("shard {id} has applied {applied:?}, its log has another entry there");
             return Err(OpenError::damaged(what, "log/ or state/"));
         } else {
             Repair::None
@@ -228,10 +182,7 @@ fn compare(
         if listed.row.removed {
             repairs.insert(*id, Repair::Remove);
         } else if listed.logged > 0 {
-            return Err(OpenError::damaged(
-                format!("the log has nothing of shard {id}"),
-                "log/",
-            ));
+            return Err(OpenError::damaged(format!("the log has nothing of shard {id}"), "log/"));
         } else if let Some(mark) = &listed.mark {
             repairs.insert(*id, Repair::Reset(mark.position()));
         } else {
@@ -249,8 +200,7 @@ fn assemble(
     listed: Vec<(ShardId, Listed)>,
     repairs: &BTreeMap<ShardId, Repair>,
 ) -> Result<BTreeMap<ShardId, ShardStore>, StoreError> {
-    let fronts: BTreeMap<ShardId, Arc<Front>> =
-        log.fronts().into_iter().map(|f| (f.id, f)).collect();
+    let fronts: BTreeMap<ShardId, Arc<Front>> = log.fronts().into_iter().map(|f| (f.id, f)).collect();
     for (id, listed) in listed {
         match repairs.get(&id) {
             Some(Repair::Remove) => {
@@ -275,21 +225,10 @@ fn assemble(
             None => tables.create(id)?,
         };
         let front = fronts.get(&id).map_or_else(|| log.create(id), Arc::clone);
-        let rows = ShardRows {
-            tables: Arc::clone(tables),
-            shard,
-            front,
-        };
-        let store = ShardStore {
-            log: Arc::clone(log),
-            rows,
-        };
+        let rows = ShardRows { tables: Arc::clone(tables), shard, front };
+        let store = ShardStore { log: Arc::clone(log), rows };
         if let Some(Repair::Reset(position)) = repairs.get(&id) {
-            store
-                .log()
-                .purge(*position)
-                .wait()
-                .map_err(|e| StoreError::Log(e.to_string()))?;
+            store.log().purge(*position).wait().map_err(|e| StoreError::Log(e.to_string()))?;
         }
         shards.insert(id, store);
     }

@@ -38,11 +38,7 @@ impl Space {
             ballast_bytes: options.ballast_bytes,
             stop_below: options.stop_accepting_below,
             free_ballast_below: options.free_ballast_below,
-            now: Mutex::new(StorePressure {
-                free_bytes: u64::MAX,
-                accepting: true,
-                ballast,
-            }),
+            now: Mutex::new(StorePressure { free_bytes: u64::MAX, accepting: true, ballast }),
             stats,
         }
     }
@@ -70,11 +66,7 @@ impl Space {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let accepting = free >= self.stop_below && (now.ballast || self.ballast_bytes == 0);
         if accepting != now.accepting {
-            tracing::warn!(
-                free_bytes = free,
-                accepting,
-                "the store changed whether it takes proposals"
-            );
+            tracing::warn!(free_bytes = free, accepting, "the store changed whether it takes proposals");
         }
         (now.free_bytes, now.accepting) = (free, accepting);
         Stats::set(&self.stats.free_bytes, free);
@@ -82,12 +74,7 @@ impl Space {
 
     fn make_ballast(&self) {
         match self.disk.create(BALLAST, self.ballast_bytes) {
-            Ok(_) => {
-                self.now
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .ballast = true
-            }
+            Ok(_) => self.now.lock().unwrap_or_else(PoisonError::into_inner).ballast = true,
             Err(error) => {
                 let _ = self.disk.remove(BALLAST);
                 tracing::warn!(%error, "the ballast file could not be made");
@@ -102,9 +89,7 @@ impl Space {
         if !std::mem::take(&mut now.ballast) {
             return false;
         }
-        tracing::warn!(
-            "the disk is nearly full: the ballast file is freed, no proposals are taken"
-        );
+        tracing::warn!("the disk is nearly full: the ballast file is freed, no proposals are taken");
         self.disk.remove(BALLAST).is_ok()
     }
 }

@@ -31,10 +31,7 @@ impl ShardStore {
 
     /// Its part of the log.
     pub fn log(&self) -> ShardLog {
-        ShardLog {
-            log: Arc::clone(&self.log),
-            rows: self.rows.clone(),
-        }
+        ShardLog { log: Arc::clone(&self.log), rows: self.rows.clone() }
     }
 
     /// Its rows.
@@ -78,13 +75,7 @@ impl Durable {
             // Nobody may be waiting any more; the operation is durable all the same.
             let _ = sender.send(outcome);
         });
-        (
-            done,
-            Self {
-                receiver,
-                log: Arc::clone(log),
-            },
-        )
+        (done, Self { receiver, log: Arc::clone(log) })
     }
 
     /// Blocks the thread until it is durable; without a writer thread, runs the writer.
@@ -117,9 +108,7 @@ impl Future for Durable {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.receiver)
-            .poll(context)
-            .map(|outcome| outcome.unwrap_or_else(|_| Err(closed())))
+        Pin::new(&mut self.receiver).poll(context).map(|outcome| outcome.unwrap_or_else(|_| Err(closed())))
     }
 }
 

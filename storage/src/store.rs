@@ -70,8 +70,7 @@ impl Store {
         let Opened { inner } = open::open(&options, seams)?;
         let inner = Arc::new(inner);
         if mode == WriterMode::Thread {
-            let background =
-                Background::start(&inner).map_err(OpenError::io("starting the flush thread"))?;
+            let background = Background::start(&inner).map_err(OpenError::io("starting the flush thread"))?;
             *locked(&inner.background) = Some(background);
         }
         Ok(Self { inner })
@@ -101,16 +100,10 @@ impl Store {
     pub fn set_cluster(&self, cluster: ClusterId) -> Result<(), StoreError> {
         let mut identity = locked(&self.inner.identity);
         if let Some(known) = identity.cluster {
-            assert!(
-                known == cluster,
-                "this directory belongs to cluster {known}, it can't join {cluster}"
-            );
+            assert!(known == cluster, "this directory belongs to cluster {known}, it can't join {cluster}");
             return Ok(());
         }
-        let joined = Identity {
-            cluster: Some(cluster),
-            ..*identity
-        };
+        let joined = Identity { cluster: Some(cluster), ..*identity };
         // The file first: a state that names a cluster which the file does not know counts as damage.
         joined.write(self.inner.disk.as_ref()).map_err(|error| {
             let what = format!("IDENTITY could not be written: {error}");
@@ -118,9 +111,7 @@ impl Store {
             StoreError::Log(what)
         })?;
         let row = directory::store_row(joined.store, joined.cluster);
-        self.inner
-            .tables
-            .write(vec![WriteOp::Put(directory::store_key(), row)])?;
+        self.inner.tables.write(vec![WriteOp::Put(directory::store_key(), row)])?;
         self.inner.tables.flush()?;
         *identity = joined;
         Ok(())
@@ -141,15 +132,8 @@ impl Store {
             return Ok(shard.clone());
         }
         let shard = self.inner.tables.create(id)?;
-        let rows = ShardRows {
-            tables: Arc::clone(&self.inner.tables),
-            shard,
-            front: self.inner.log.create(id),
-        };
-        let store = ShardStore {
-            log: Arc::clone(&self.inner.log),
-            rows,
-        };
+        let rows = ShardRows { tables: Arc::clone(&self.inner.tables), shard, front: self.inner.log.create(id) };
+        let store = ShardStore { log: Arc::clone(&self.inner.log), rows };
         shards.insert(id, store.clone());
         Ok(store)
     }
@@ -244,8 +228,7 @@ impl Inner {
     fn flush_if_due(&self) -> Result<bool, StoreError> {
         let log = self.stats.log_bytes_written.load(Ordering::Relaxed) - *locked(&self.flushed_at);
         let state = self.tables.unflushed();
-        let due =
-            state > 0 && (state >= self.flush_after_bytes || log >= self.flush_after_log_bytes);
+        let due = state > 0 && (state >= self.flush_after_bytes || log >= self.flush_after_log_bytes);
         if due {
             self.flush()?;
         }
@@ -276,28 +259,23 @@ impl Background {
     fn start(inner: &Arc<Inner>) -> std::io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (theirs, weak) = (Arc::clone(&stop), Arc::downgrade(inner));
-        let thread = std::thread::Builder::new()
-            .name("store-flush".into())
-            .spawn(move || {
-                loop {
-                    let stopped = locked(&theirs.0);
-                    let (stopped, _) = theirs
-                        .1
-                        .wait_timeout(stopped, TICK)
-                        .unwrap_or_else(PoisonError::into_inner);
-                    if *stopped {
-                        return;
-                    }
-                    drop(stopped);
-                    let Some(inner) = weak.upgrade() else { return };
-                    inner.space.probe();
-                    inner.log.observe();
-                    // A failure has called the fatal hook.
-                    if inner.flush_if_due().is_err() {
-                        return;
-                    }
+        let thread = std::thread::Builder::new().name("store-flush".into()).spawn(move || {
+            loop {
+                let stopped = locked(&theirs.0);
+                let (stopped, _) = theirs.1.wait_timeout(stopped, TICK).unwrap_or_else(PoisonError::into_inner);
+                if *stopped {
+                    return;
                 }
-            })?;
+                drop(stopped);
+                let Some(inner) = weak.upgrade() else { return };
+                inner.space.probe();
+                inner.log.observe();
+                // A failure has called the fatal hook.
+                if inner.flush_if_due().is_err() {
+                    return;
+                }
+            }
+        })?;
         Ok(Self { stop, thread })
     }
 }

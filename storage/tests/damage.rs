@@ -22,10 +22,7 @@ fn filled() -> Rig {
 fn find(rig: &Rig, needle: &str) -> usize {
     let mut at = 0;
     rig.disk.edit(CURRENT, |bytes| {
-        at = bytes
-            .windows(needle.len())
-            .position(|w| w == needle.as_bytes())
-            .expect("it is there");
+        at = bytes.windows(needle.len()).position(|w| w == needle.as_bytes()).expect("it is there");
     });
     at
 }
@@ -108,33 +105,18 @@ fn long() -> Rig {
     let store = rig.open();
     let shard = store.shard(id(1)).unwrap();
     for index in 1..=120u64 {
-        append(
-            &shard,
-            &[hansard_storage::LogEntry::new(1, index, &[1; 3_000])],
-        );
+        append(&shard, &[hansard_storage::LogEntry::new(1, index, &[1; 3_000])]);
     }
     store.sync_mark();
     store.flush().unwrap();
-    assert!(
-        rig.disk
-            .names()
-            .iter()
-            .filter(|n| n.ends_with(".seg"))
-            .count()
-            > 4
-    );
+    assert!(rig.disk.names().iter().filter(|n| n.ends_with(".seg")).count() > 4);
     rig.disk.kill();
     rig
 }
 
 #[test]
 fn any_segment_deleted() {
-    let segments: Vec<String> = long()
-        .disk
-        .names()
-        .into_iter()
-        .filter(|n| n.ends_with(".seg"))
-        .collect();
+    let segments: Vec<String> = long().disk.names().into_iter().filter(|n| n.ends_with(".seg")).collect();
     for segment in &segments {
         let rig = long();
         hansard_storage::Disk::remove(&rig.disk, segment).unwrap();
@@ -145,12 +127,7 @@ fn any_segment_deleted() {
 #[test]
 fn all_segments_deleted() {
     let rig = long();
-    for name in rig
-        .disk
-        .names()
-        .into_iter()
-        .filter(|n| n.starts_with("log/"))
-    {
+    for name in rig.disk.names().into_iter().filter(|n| n.starts_with("log/")) {
         hansard_storage::Disk::remove(&rig.disk, &name).unwrap();
     }
     assert!(refused(&rig).contains("all log segments are missing"));
@@ -258,9 +235,7 @@ fn an_old_identity_from_before_the_cluster() {
     rig.disk.kill();
     let mut old = Vec::new();
     rig.disk.edit("IDENTITY", |bytes| old = bytes.clone());
-    rig.open()
-        .set_cluster(ClusterId::from_bytes([5; 16]))
-        .unwrap();
+    rig.open().set_cluster(ClusterId::from_bytes([5; 16])).unwrap();
     rig.disk.kill();
     rig.disk.edit("IDENTITY", |bytes| *bytes = old);
     assert!(refused(&rig).contains("IDENTITY is older"));
@@ -270,17 +245,12 @@ fn an_old_identity_from_before_the_cluster() {
 fn another_cluster_is_refused() {
     let mut rig = filled();
     rig.disk.kill();
-    let (ours, theirs) = (
-        ClusterId::from_bytes([5; 16]),
-        ClusterId::from_bytes([6; 16]),
-    );
+    let (ours, theirs) = (ClusterId::from_bytes([5; 16]), ClusterId::from_bytes([6; 16]));
     rig.open().set_cluster(ours).unwrap();
     rig.disk.kill();
     rig.options.cluster = Some(theirs);
     let error = rig.try_open().err().unwrap();
-    assert!(
-        matches!(error, OpenError::ForeignCluster { found, expected } if (found, expected) == (ours, theirs))
-    );
+    assert!(matches!(error, OpenError::ForeignCluster { found, expected } if (found, expected) == (ours, theirs)));
     rig.disk.kill();
     rig.options.cluster = Some(ours);
     assert_eq!(rig.open().identity().cluster, Some(ours));
@@ -292,20 +262,14 @@ fn a_newer_format_is_refused() {
     rig.disk.kill();
     rig.disk.edit("IDENTITY", |bytes| bytes[8] = 2);
     let error = rig.try_open().err().unwrap();
-    assert!(
-        matches!(error, OpenError::NewerFormat { found: 2, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::NewerFormat { found: 2, .. }), "{error}");
     rig.disk.kill();
     rig.disk.edit("IDENTITY", |bytes| bytes[8] = 1);
     rig.disk.edit(CURRENT, |bytes| {
         bytes[4] = 2;
         bytes[4096 + 4] = 2;
     });
-    assert!(matches!(
-        rig.try_open().err().unwrap(),
-        OpenError::NewerFormat { found: 2, .. }
-    ));
+    assert!(matches!(rig.try_open().err().unwrap(), OpenError::NewerFormat { found: 2, .. }));
 }
 
 #[test]
@@ -313,10 +277,7 @@ fn a_second_open_is_refused() {
     let rig = filled();
     rig.disk.kill();
     let store = rig.open();
-    assert!(matches!(
-        rig.try_open().err().unwrap(),
-        OpenError::Locked(_)
-    ));
+    assert!(matches!(rig.try_open().err().unwrap(), OpenError::Locked(_)));
     drop(store);
     rig.open();
 }
@@ -332,14 +293,9 @@ fn a_torn_last_batch_that_was_never_acked_is_cut() {
         store.pump();
         for _ in 0..4 {
             let last = shard.log().bounds().last.unwrap().1;
-            shard
-                .log()
-                .append(&entries(1, last + 1, last + 150), Box::new(|_| {}));
+            shard.log().append(&entries(1, last + 1, last + 150), Box::new(|_| {}));
         }
-        rig.disk.set_faults(hansard_storage::disk::SimDiskFaults {
-            sync_error_after: Some(0),
-            ..Default::default()
-        });
+        rig.disk.set_faults(hansard_storage::disk::SimDiskFaults { sync_error_after: Some(0), ..Default::default() });
         store.pump();
         assert_eq!(rig.fatals(), 1);
         for life in 0..3 {
@@ -349,9 +305,7 @@ fn a_torn_last_batch_that_was_never_acked_is_cut() {
             let last = shard.log().bounds().last.unwrap().1;
             assert!(last >= 10, "seed {seed}");
             assert_eq!(indexes(&shard).len() as u64, last);
-            shard
-                .log()
-                .append(&entries(2 + life, last + 1, last + 40), ignore());
+            shard.log().append(&entries(2 + life, last + 1, last + 40), ignore());
             store.pump();
         }
     }

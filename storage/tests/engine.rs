@@ -52,18 +52,12 @@ fn apply(model: &mut Model, ops: &[WriteOp]) {
 
 fn everything(view: &dyn View) -> Model {
     let mut all = Model::new();
-    view.scan(&[], &[0xff], false, &mut |k, v| {
-        all.insert(k.to_vec(), v.to_vec()).is_none()
-    })
-    .unwrap();
+    view.scan(&[], &[0xff], false, &mut |k, v| all.insert(k.to_vec(), v.to_vec()).is_none()).unwrap();
     all
 }
 
 fn check_scan(view: &dyn View, model: &Model, from: &[u8], to: &[u8], reverse: bool, limit: usize) {
-    let mut expected: Vec<_> = model
-        .iter()
-        .filter(|(k, _)| &k[..] >= from && &k[..] < to)
-        .collect();
+    let mut expected: Vec<_> = model.iter().filter(|(k, _)| &k[..] >= from && &k[..] < to).collect();
     if reverse {
         expected.reverse();
     }
@@ -74,36 +68,21 @@ fn check_scan(view: &dyn View, model: &Model, from: &[u8], to: &[u8], reverse: b
         got.len() < limit
     })
     .unwrap();
-    let expected: Vec<_> = expected
-        .into_iter()
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
+    let expected: Vec<_> = expected.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     assert_eq!(got, expected);
 }
 
 /// Copies a directory; false if it changed meanwhile.
 fn copied(from: &Path, to: &Path) -> bool {
-    let names = || -> Vec<_> {
-        std::fs::read_dir(from)
-            .unwrap()
-            .map(|file| file.unwrap().file_name())
-            .collect()
-    };
+    let names = || -> Vec<_> { std::fs::read_dir(from).unwrap().map(|file| file.unwrap().file_name()).collect() };
     let before = names();
     let _ = std::fs::remove_dir_all(to);
     std::fs::create_dir(to).unwrap();
-    before
-        .iter()
-        .all(|name| std::fs::copy(from.join(name), to.join(name)).is_ok())
-        && names() == before
+    before.iter().all(|name| std::fs::copy(from.join(name), to.join(name)).is_ok()) && names() == before
 }
 
 /// Runs the steps; `crash` brings the engine back as a crash leaves it.
-fn run(
-    mut engine: Arc<dyn Engine>,
-    steps: Vec<Step>,
-    mut crash: impl FnMut(Arc<dyn Engine>, u64) -> Arc<dyn Engine>,
-) {
+fn run(mut engine: Arc<dyn Engine>, steps: Vec<Step>, mut crash: impl FnMut(Arc<dyn Engine>, u64) -> Arc<dyn Engine>) {
     // Every state since the last flush, that one first: what a crash may leave.
     let mut history = vec![Model::new()];
     let mut pins: Vec<(Box<dyn View>, Model)> = Vec::new();
@@ -124,23 +103,15 @@ fn run(
                 pins.clear();
                 engine = crash(engine, dice);
                 let left = everything(engine.as_ref());
-                assert!(
-                    history.contains(&left),
-                    "a crash left what was never there, or lost what was flushed"
-                );
+                assert!(history.contains(&left), "a crash left what was never there, or lost what was flushed");
                 history = vec![left];
             }
-            Step::Scan(from, to, reverse, limit) => {
-                check_scan(engine.as_ref(), &now, &from, &to, reverse, limit)
-            }
+            Step::Scan(from, to, reverse, limit) => check_scan(engine.as_ref(), &now, &from, &to, reverse, limit),
             Step::Pin => pins.push((engine.view(), now)),
         }
         let now = history.last().unwrap();
         for key in now.keys().take(3) {
-            assert_eq!(
-                engine.get(key).unwrap().as_deref(),
-                now.get(key).map(|v| &v[..])
-            );
+            assert_eq!(engine.get(key).unwrap().as_deref(), now.get(key).map(|v| &v[..]));
         }
         for (view, then) in &pins {
             assert_eq!(&everything(view.as_ref()), then);

@@ -14,18 +14,9 @@ fn entries_are_readable_on_return_and_called_back_only_after_the_sync() {
     let shard = store.shard(id(1)).unwrap();
     let done = Arc::new(Mutex::new(false));
     let theirs = Arc::clone(&done);
-    shard.log().append(
-        &entries(1, 1, 4),
-        Box::new(move |o| *theirs.lock().unwrap() = o.is_ok()),
-    );
+    shard.log().append(&entries(1, 1, 4), Box::new(move |o| *theirs.lock().unwrap() = o.is_ok()));
     assert_eq!(indexes(&shard), [(1, 1), (1, 2), (1, 3)]);
-    assert_eq!(
-        shard.log().bounds(),
-        LogBounds {
-            purged: None,
-            last: Some((1, 3))
-        }
-    );
+    assert_eq!(shard.log().bounds(), LogBounds { purged: None, last: Some((1, 3)) });
     assert!(!*done.lock().unwrap());
     let before = store.stats().view().fsyncs;
     store.pump();
@@ -45,23 +36,14 @@ fn one_sync_serves_all_shards_and_callbacks_come_in_order() {
     for shard in 1..=5u8 {
         let log = store.shard(id(shard)).unwrap().log();
         log.append(&entries(1, 1, 3), note(format!("append {shard}")));
-        let _ = log.save_vote(Vote {
-            term: 2,
-            node: 9,
-            committed: false,
-        });
+        let _ = log.save_vote(Vote { term: 2, node: 9, committed: false });
         log.append(&entries(2, 3, 4), note(format!("more {shard}")));
     }
     let before = store.stats().view();
     store.pump();
     let after = store.stats().view();
-    assert_eq!(
-        (after.fsyncs - before.fsyncs, after.batches - before.batches),
-        (1, 1)
-    );
-    let expected: Vec<String> = (1..=5)
-        .flat_map(|s| [format!("append {s}"), format!("more {s}")])
-        .collect();
+    assert_eq!((after.fsyncs - before.fsyncs, after.batches - before.batches), (1, 1));
+    let expected: Vec<String> = (1..=5).flat_map(|s| [format!("append {s}"), format!("more {s}")]).collect();
     assert_eq!(*order.lock().unwrap(), expected);
 }
 
@@ -75,27 +57,17 @@ fn votes_and_appends_are_never_reordered_by_a_crash() {
         let log = store.shard(id(1)).unwrap().log();
         for round in 1..=12u64 {
             log.append(&[LogEntry::new(round, round, &[7; 700])], Box::new(|_| {}));
-            let _ = log.save_vote(Vote {
-                term: round,
-                node: 1,
-                committed: true,
-            });
+            let _ = log.save_vote(Vote { term: round, node: 1, committed: true });
         }
         // The power goes while the one batch is written: its sectors are kept or lost by the dice.
-        rig.disk.set_faults(hansard_storage::disk::SimDiskFaults {
-            sync_error_after: Some(0),
-            ..Default::default()
-        });
+        rig.disk.set_faults(hansard_storage::disk::SimDiskFaults { sync_error_after: Some(0), ..Default::default() });
         store.pump();
         rig.power_cut(seed);
         let store = rig.open();
         let log = store.shard(id(1)).unwrap().log();
         let last = log.bounds().last.map_or(0, |(_, index)| index);
         let vote = log.vote().map_or(0, |v| v.term);
-        assert!(
-            vote == last || vote + 1 == last,
-            "seed {seed}: entry {last} and vote {vote}"
-        );
+        assert!(vote == last || vote + 1 == last, "seed {seed}: entry {last} and vote {vote}");
     }
 }
 
@@ -105,15 +77,7 @@ fn everything_acked_survives_a_power_cut() {
     let store = rig.open();
     let shard = store.shard(id(1)).unwrap();
     append(&shard, &entries(1, 1, 20));
-    shard
-        .log()
-        .save_vote(Vote {
-            term: 3,
-            node: 5,
-            committed: true,
-        })
-        .wait()
-        .unwrap();
+    shard.log().save_vote(Vote { term: 3, node: 5, committed: true }).wait().unwrap();
     shard.log().truncate_after(Some(12)).wait().unwrap();
     append(&shard, &entries(3, 13, 15));
     apply_to(&shard, 1, 5);
@@ -125,25 +89,9 @@ fn everything_acked_survives_a_power_cut() {
     let store = rig.open();
     let shard = store.shard(id(1)).unwrap();
     assert_eq!(indexes(&shard), expected);
-    assert_eq!(
-        shard.log().vote(),
-        Some(Vote {
-            term: 3,
-            node: 5,
-            committed: true
-        })
-    );
-    assert_eq!(
-        shard.log().bounds(),
-        LogBounds {
-            purged: Some((1, 4)),
-            last: Some((3, 14))
-        }
-    );
-    assert_eq!(
-        shard.log().read(13, 14, 1).unwrap()[0].payload,
-        "entry 3.13"
-    );
+    assert_eq!(shard.log().vote(), Some(Vote { term: 3, node: 5, committed: true }));
+    assert_eq!(shard.log().bounds(), LogBounds { purged: Some((1, 4)), last: Some((3, 14)) });
+    assert_eq!(shard.log().read(13, 14, 1).unwrap()[0].payload, "entry 3.13");
 }
 
 #[test]
@@ -154,14 +102,7 @@ fn shards_do_not_see_each_other() {
     append(&a, &entries(1, 1, 10));
     append(&b, &entries(7, 1, 3));
     a.log().truncate_after(Some(4)).wait().unwrap();
-    a.log()
-        .save_vote(Vote {
-            term: 9,
-            node: 9,
-            committed: false,
-        })
-        .wait()
-        .unwrap();
+    a.log().save_vote(Vote { term: 9, node: 9, committed: false }).wait().unwrap();
     apply_to(&a, 1, 4);
     a.log().purge((1, 4)).wait().unwrap();
     store.remove_shard(id(1)).unwrap();
@@ -172,10 +113,7 @@ fn shards_do_not_see_each_other() {
     let store = rig.open();
     assert_eq!(store.shards(), [id(2)]);
     assert_eq!(indexes(&store.shard(id(2)).unwrap()), [(7, 1), (7, 2)]);
-    assert_eq!(
-        store.shard(id(1)).unwrap().log().bounds(),
-        LogBounds::default()
-    );
+    assert_eq!(store.shard(id(1)).unwrap().log().bounds(), LogBounds::default());
     assert_eq!(store.shard(id(1)).unwrap().rows().applied(), None);
 }
 
@@ -185,15 +123,7 @@ fn a_long_log_rotates_purges_and_gives_segments_back() {
     let store = rig.open();
     let (busy, quiet) = (store.shard(id(1)).unwrap(), store.shard(id(2)).unwrap());
     append(&quiet, &entries(1, 1, 6));
-    quiet
-        .log()
-        .save_vote(Vote {
-            term: 1,
-            node: 3,
-            committed: true,
-        })
-        .wait()
-        .unwrap();
+    quiet.log().save_vote(Vote { term: 1, node: 3, committed: true }).wait().unwrap();
     for index in 1..=2_000u64 {
         append(&busy, &[LogEntry::new(1, index, &[index as u8; 3_000])]);
         if index % 100 == 0 {
@@ -202,37 +132,17 @@ fn a_long_log_rotates_purges_and_gives_segments_back() {
         }
     }
     let stats = store.stats().view();
-    assert!(
-        stats.log_bytes <= 2 << 20,
-        "{} bytes of log",
-        stats.log_bytes
-    );
-    assert!(
-        stats.relocated_entries >= 5,
-        "the quiet shard's entries moved on"
-    );
+    assert!(stats.log_bytes <= 2 << 20, "{} bytes of log", stats.log_bytes);
+    assert!(stats.relocated_entries >= 5, "the quiet shard's entries moved on");
     assert!(rig.disk.names().len() < 48, "{:?}", rig.disk.names());
     for _ in 0..2 {
         rig.disk.kill();
         let store = rig.open();
         let (busy, quiet) = (store.shard(id(1)).unwrap(), store.shard(id(2)).unwrap());
         assert_eq!(indexes(&quiet), (1..6).map(|i| (1, i)).collect::<Vec<_>>());
-        assert_eq!(
-            quiet.log().vote(),
-            Some(Vote {
-                term: 1,
-                node: 3,
-                committed: true
-            })
-        );
-        assert_eq!(
-            indexes(&busy),
-            (1_991..=2_000).map(|i| (1, i)).collect::<Vec<_>>()
-        );
-        assert_eq!(
-            busy.log().read(1_995, 1_996, 1).unwrap()[0].payload,
-            vec![(1_995u64 % 256) as u8; 3_000]
-        );
+        assert_eq!(quiet.log().vote(), Some(Vote { term: 1, node: 3, committed: true }));
+        assert_eq!(indexes(&busy), (1_991..=2_000).map(|i| (1, i)).collect::<Vec<_>>());
+        assert_eq!(busy.log().read(1_995, 1_996, 1).unwrap()[0].payload, vec![(1_995u64 % 256) as u8; 3_000]);
     }
 }
 
@@ -268,10 +178,7 @@ fn reads_are_bounded_by_bytes_and_come_back_from_disk() {
     }
     assert!(store.stats().view().tail_cache_bytes <= 4_000);
     let some = shard.log().read(10, 90, 2_000).unwrap();
-    assert_eq!(
-        some.iter().map(|e| e.index).collect::<Vec<_>>(),
-        [10, 11, 12]
-    );
+    assert_eq!(some.iter().map(|e| e.index).collect::<Vec<_>>(), [10, 11, 12]);
     assert_eq!(shard.log().read(10, 90, 1).unwrap().len(), 1);
     assert_eq!(shard.log().read(101, 200, 1_000).unwrap().len(), 0);
     let all = shard.log().read(1, 101, usize::MAX).unwrap();
@@ -285,10 +192,7 @@ fn a_callback_may_append_again() {
     let store = rig.open();
     let shard = store.shard(id(1)).unwrap();
     let log = shard.log();
-    shard.log().append(
-        &entries(1, 1, 3),
-        Box::new(move |_| log.append(&entries(1, 3, 5), ignore())),
-    );
+    shard.log().append(&entries(1, 1, 3), Box::new(move |_| log.append(&entries(1, 3, 5), ignore())));
     assert_eq!(indexes(&shard).len(), 4);
     rig.disk.crash();
     assert_eq!(indexes(&rig.open().shard(id(1)).unwrap()).len(), 4);

@@ -12,34 +12,15 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Append {
-        shard: u8,
-        count: u64,
-        size: usize,
-        newer: bool,
-    },
-    Vote {
-        shard: u8,
-    },
-    Truncate {
-        shard: u8,
-        back: u64,
-    },
-    Apply {
-        shard: u8,
-        count: u64,
-    },
-    Purge {
-        shard: u8,
-        keep: u64,
-    },
+    Append { shard: u8, count: u64, size: usize, newer: bool },
+    Vote { shard: u8 },
+    Truncate { shard: u8, back: u64 },
+    Apply { shard: u8, count: u64 },
+    Purge { shard: u8, keep: u64 },
     Pump,
     Flush,
     Mark,
-    Cut {
-        tear: bool,
-        dice: u64,
-    },
+    Cut { tear: bool, dice: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -78,11 +59,7 @@ struct Model {
 
 impl Model {
     fn new() -> Self {
-        Self {
-            states: vec![Log::default()],
-            term: 1,
-            ..Self::default()
-        }
+        Self { states: vec![Log::default()], term: 1, ..Self::default() }
     }
 
     fn now(&self) -> &Log {
@@ -91,9 +68,7 @@ impl Model {
 
     fn last(&self) -> u64 {
         let log = self.now();
-        log.entries
-            .last_key_value()
-            .map_or(log.purged.map_or(0, |p| p.1), |(index, _)| *index)
+        log.entries.last_key_value().map_or(log.purged.map_or(0, |p| p.1), |(index, _)| *index)
     }
 
     fn push(&mut self, log: Log) -> hansard_storage::Done {
@@ -117,21 +92,12 @@ fn read(store: &Store, shard: u8) -> Log {
     let shard = store.shard(id(shard)).unwrap();
     let bounds = shard.log().bounds();
     let from = bounds.purged.map_or(1, |(_, index)| index + 1);
-    let mut log = Log {
-        purged: bounds.purged,
-        vote: shard.log().vote(),
-        ..Log::default()
-    };
+    let mut log = Log { purged: bounds.purged, vote: shard.log().vote(), ..Log::default() };
     for entry in shard.log().read(from, u64::MAX, usize::MAX).unwrap() {
         assert_eq!(entry.payload, payload(entry.index, entry.payload.len()));
-        log.entries
-            .insert(entry.index, (entry.term, entry.payload.len()));
+        log.entries.insert(entry.index, (entry.term, entry.payload.len()));
     }
-    let last = log
-        .entries
-        .last_key_value()
-        .map(|(index, (term, _))| (*term, *index))
-        .or(bounds.purged);
+    let last = log.entries.last_key_value().map(|(index, (term, _))| (*term, *index)).or(bounds.purged);
     assert_eq!(last, bounds.last);
     log
 }
@@ -139,18 +105,11 @@ fn read(store: &Store, shard: u8) -> Log {
 /// Waits are not possible before a pump, so the handle is dropped: the callback in the queue counts all the same.
 fn submit(store: &Store, models: &mut BTreeMap<u8, Model>, step: &Step) {
     match *step {
-        Step::Append {
-            shard,
-            count,
-            size,
-            newer,
-        } => {
+        Step::Append { shard, count, size, newer } => {
             let model = models.get_mut(&shard).unwrap();
             model.term += u64::from(newer);
             let (mut log, first) = (model.now().clone(), model.last() + 1);
-            let new: Vec<_> = (first..first + count)
-                .map(|i| LogEntry::new(model.term, i, &payload(i, size)))
-                .collect();
+            let new: Vec<_> = (first..first + count).map(|i| LogEntry::new(model.term, i, &payload(i, size))).collect();
             // A torn write may keep some of the entries: each one is a state.
             let mut done: hansard_storage::Done = Box::new(|_| {});
             for entry in &new {
@@ -162,11 +121,7 @@ fn submit(store: &Store, models: &mut BTreeMap<u8, Model>, step: &Step) {
         Step::Vote { shard } => {
             let model = models.get_mut(&shard).unwrap();
             model.term += 1;
-            let vote = Vote {
-                term: model.term,
-                node: u64::from(shard),
-                committed: false,
-            };
+            let vote = Vote { term: model.term, node: u64::from(shard), committed: false };
             let mut log = model.now().clone();
             log.vote = Some(vote);
             drop(model.push(log));
@@ -182,20 +137,12 @@ fn submit(store: &Store, models: &mut BTreeMap<u8, Model>, step: &Step) {
             let mut log = model.now().clone();
             log.entries.split_off(&(keep + 1));
             drop(model.push(log));
-            let _ = store
-                .shard(id(shard))
-                .unwrap()
-                .log()
-                .truncate_after(Some(keep));
+            let _ = store.shard(id(shard)).unwrap().log().truncate_after(Some(keep));
         }
         Step::Purge { shard, keep } => {
             let model = models.get_mut(&shard).unwrap();
             let handle = store.shard(id(shard)).unwrap();
-            let upto = handle
-                .rows()
-                .durable()
-                .map_or(0, |(_, index)| index)
-                .saturating_sub(keep);
+            let upto = handle.rows().durable().map_or(0, |(_, index)| index).saturating_sub(keep);
             let Some((term, _)) = model.now().entries.get(&upto).copied() else {
                 return;
             };
@@ -216,17 +163,13 @@ fn run(steps: Vec<Step>, seed: u64) {
     rig.options.tail_cache_bytes = 8 << 10;
     let mut store = rig.open();
     let mut models: BTreeMap<u8, Model> = (1..4).map(|n| (n, Model::new())).collect();
-    models
-        .keys()
-        .for_each(|n| drop(store.shard(id(*n)).unwrap()));
+    models.keys().for_each(|n| drop(store.shard(id(*n)).unwrap()));
     for step in steps {
         match step {
             Step::Pump => {
                 store.pump();
                 // All was synced; operations without a callback of the model's are acked by those after them.
-                models
-                    .values()
-                    .for_each(|m| *m.acked.lock().unwrap() = m.states.len() - 1);
+                models.values().for_each(|m| *m.acked.lock().unwrap() = m.states.len() - 1);
             }
             Step::Flush => store.flush().unwrap(),
             Step::Mark => store.sync_mark(),
@@ -239,21 +182,14 @@ fn run(steps: Vec<Step>, seed: u64) {
                 for index in model.applied + 1..=upto {
                     let term = model.now().entries.get(&index).map_or(term, |(t, _)| *t);
                     let changes = [put("applied", &index.to_string())];
-                    store
-                        .shard(id(shard))
-                        .unwrap()
-                        .rows()
-                        .commit(&changes, mark(term, index))
-                        .unwrap();
+                    store.shard(id(shard)).unwrap().rows().commit(&changes, mark(term, index)).unwrap();
                 }
                 model.applied = upto;
             }
             Step::Cut { tear, dice } => {
                 if tear {
-                    let faults = hansard_storage::disk::SimDiskFaults {
-                        sync_error_after: Some(dice % 2),
-                        ..Default::default()
-                    };
+                    let faults =
+                        hansard_storage::disk::SimDiskFaults { sync_error_after: Some(dice % 2), ..Default::default() };
                     rig.disk.set_faults(faults);
                     store.pump();
                 }
@@ -265,11 +201,7 @@ fn run(steps: Vec<Step>, seed: u64) {
             other => submit(&store, &mut models, &other),
         }
         for (shard, model) in &models {
-            assert_eq!(
-                &read(&store, *shard),
-                model.now(),
-                "what was submitted is readable"
-            );
+            assert_eq!(&read(&store, *shard), model.now(), "what was submitted is readable");
         }
     }
 }
@@ -282,30 +214,15 @@ fn check(store: &Store, models: &mut BTreeMap<u8, Model>) {
         let rows = store.shard(id(*shard)).unwrap().rows();
         let applied = rows.applied().map_or(0, |m| m.index);
         let row = rows.get(hansard_domain::Table::Event, b"applied").unwrap();
-        assert_eq!(
-            row.map_or(0, |v| String::from_utf8(v.to_vec())
-                .unwrap()
-                .parse()
-                .unwrap()),
-            applied
-        );
+        assert_eq!(row.map_or(0, |v| String::from_utf8(v.to_vec()).unwrap().parse().unwrap()), applied);
         let acked = *model.acked.lock().unwrap();
         let reset = log.entries.is_empty() && log.purged.is_some_and(|(_, index)| index == applied);
         let known = model.states[acked..].contains(&log);
-        assert!(
-            known || reset,
-            "shard {shard}: {log:?} is none of {:?}",
-            &model.states[acked..]
-        );
+        assert!(known || reset, "shard {shard}: {log:?} is none of {:?}", &model.states[acked..]);
         let votes: Vec<_> = model.states[acked..].iter().map(|s| s.vote).collect();
         assert!(votes.contains(&log.vote));
         let (term, applied_before) = (model.term, applied);
-        *model = Model {
-            states: vec![log],
-            applied: applied_before,
-            term,
-            ..Model::default()
-        };
+        *model = Model { states: vec![log], applied: applied_before, term, ..Model::default() };
     }
 }
 

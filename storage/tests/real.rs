@@ -21,26 +21,12 @@ fn many_threads_append_reopen_and_find_everything() {
                 for index in 1..=400u64 {
                     let sender = sender.clone();
                     let entry = LogEntry::new(1, index, &[n; 2_000]);
-                    shard.log().append(
-                        &[entry],
-                        Box::new(move |o| sender.send((index, o.is_ok())).unwrap()),
-                    );
-                    let _ = shard.log().save_vote(Vote {
-                        term: index,
-                        node: 1,
-                        committed: true,
-                    });
-                    shard
-                        .rows()
-                        .commit(&[put(&format!("{index:08}"), "v")], mark(1, index))
-                        .unwrap();
+                    shard.log().append(&[entry], Box::new(move |o| sender.send((index, o.is_ok())).unwrap()));
+                    let _ = shard.log().save_vote(Vote { term: index, node: 1, committed: true });
+                    shard.rows().commit(&[put(&format!("{index:08}"), "v")], mark(1, index)).unwrap();
                 }
                 for index in 1..=400 {
-                    assert_eq!(
-                        receiver.recv().unwrap(),
-                        (index, true),
-                        "callbacks in order"
-                    );
+                    assert_eq!(receiver.recv().unwrap(), (index, true), "callbacks in order");
                 }
                 shard.rows().flush().unwrap();
                 shard.log().purge((1, 350)).wait().unwrap();
@@ -48,32 +34,17 @@ fn many_threads_append_reopen_and_find_everything() {
         }
     });
     let stats = store.stats().view();
-    assert!(
-        stats.records > stats.batches,
-        "commits were grouped: {stats:?}"
-    );
+    assert!(stats.records > stats.batches, "commits were grouped: {stats:?}");
     drop(store);
     for _ in 0..2 {
         let store = open_real(dir.path()).unwrap();
         for n in 1..=4u8 {
             let shard = store.shard(id(n)).unwrap();
-            assert_eq!(
-                indexes(&shard),
-                (351..=400).map(|i| (1, i)).collect::<Vec<_>>()
-            );
+            assert_eq!(indexes(&shard), (351..=400).map(|i| (1, i)).collect::<Vec<_>>());
             assert_eq!(shard.log().vote().unwrap().term, 400);
-            assert_eq!(
-                shard.log().read(400, 401, 1).unwrap()[0].payload,
-                vec![n; 2_000]
-            );
+            assert_eq!(shard.log().read(400, 401, 1).unwrap()[0].payload, vec![n; 2_000]);
             assert_eq!(shard.rows().applied().unwrap().index, 400);
-            assert!(
-                shard
-                    .rows()
-                    .get(hansard_domain::Table::Event, b"00000400")
-                    .unwrap()
-                    .is_some()
-            );
+            assert!(shard.rows().get(hansard_domain::Table::Event, b"00000400").unwrap().is_some());
         }
         store.close().unwrap();
     }
@@ -94,10 +65,7 @@ fn a_second_process_is_refused() {
         .status()
         .unwrap();
     assert_eq!(status.code(), Some(7));
-    assert!(
-        matches!(open_real(dir.path()), Err(OpenError::Locked(_))),
-        "nor twice in one process"
-    );
+    assert!(matches!(open_real(dir.path()), Err(OpenError::Locked(_))), "nor twice in one process");
 }
 
 #[test]

@@ -23,13 +23,7 @@ fn rows(shard: &ShardStore) -> Vec<(Vec<u8>, Vec<u8>)> {
 fn fill(shard: &ShardStore, count: u64, size: usize) {
     for index in 1..=count {
         append(shard, &entries(1, index, index + 1));
-        shard
-            .rows()
-            .commit(
-                &[put(&format!("{index:08}"), &"x".repeat(size))],
-                mark(1, index),
-            )
-            .unwrap();
+        shard.rows().commit(&[put(&format!("{index:08}"), &"x".repeat(size))], mark(1, index)).unwrap();
     }
 }
 
@@ -38,24 +32,14 @@ fn chunks(shard: &ShardStore) -> Vec<Bytes> {
     let mut chunks = Vec::new();
     // What is committed meanwhile is not in it.
     let index = reader.mark().index;
-    shard
-        .rows()
-        .commit(&[put("later", "x")], mark(1, index))
-        .unwrap();
+    shard.rows().commit(&[put("later", "x")], mark(1, index)).unwrap();
     while let Some(chunk) = reader.next_chunk().unwrap() {
         assert!(chunk.len() <= CHUNK_BYTES);
         chunks.push(chunk);
     }
     shard
         .rows()
-        .commit(
-            &[hansard_domain::Change {
-                table: Table::Event,
-                key: b"later".into(),
-                value: None,
-            }],
-            mark(1, index),
-        )
+        .commit(&[hansard_domain::Change { table: Table::Event, key: b"later".into(), value: None }], mark(1, index))
         .unwrap();
     chunks
 }
@@ -90,13 +74,7 @@ fn roundtrip() {
     assert_eq!(rows(&a), rows(&b));
     assert_eq!(b.rows().applied(), Some(mark(1, 300)));
     assert_eq!(b.rows().durable(), Some((1, 300)));
-    assert_eq!(
-        b.log().bounds(),
-        LogBounds {
-            purged: Some((1, 300)),
-            last: Some((1, 300))
-        }
-    );
+    assert_eq!(b.log().bounds(), LogBounds { purged: Some((1, 300)), last: Some((1, 300)) });
     append(&b, &entries(2, 301, 303));
     to.disk.crash();
     let mut again = Rig::new(WriterMode::Inline);
@@ -104,13 +82,7 @@ fn roundtrip() {
     let store = again.open();
     let b = store.shard(id(9)).unwrap();
     assert_eq!(rows(&a), rows(&b));
-    assert_eq!(
-        b.log().bounds(),
-        LogBounds {
-            purged: Some((1, 300)),
-            last: Some((2, 302))
-        }
-    );
+    assert_eq!(b.log().bounds(), LogBounds { purged: Some((1, 300)), last: Some((2, 302)) });
 }
 
 #[test]
@@ -120,13 +92,7 @@ fn entries_after_the_snapshot_stay_if_the_log_has_its_last_one() {
     let chunks = chunks(&shard);
     append(&shard, &entries(1, 301, 311));
     install(&source, &chunks).unwrap();
-    assert_eq!(
-        shard.log().bounds(),
-        LogBounds {
-            purged: Some((1, 300)),
-            last: Some((1, 310))
-        }
-    );
+    assert_eq!(shard.log().bounds(), LogBounds { purged: Some((1, 300)), last: Some((1, 310)) });
     assert_eq!(rows(&shard).len(), 300);
 }
 
@@ -138,39 +104,18 @@ fn damaged_missing_swapped_and_foreign_chunks_are_refused() {
     let mut bytes = bad[1].to_vec();
     bytes[5_000] ^= 1;
     bad[1] = bytes.into();
-    assert!(matches!(
-        install(&target, &bad),
-        Err(SnapshotError::Chunk { number: 1, .. })
-    ));
+    assert!(matches!(install(&target, &bad), Err(SnapshotError::Chunk { number: 1, .. })));
     let mut swapped = chunks.clone();
     swapped.swap(1, 2);
-    assert!(matches!(
-        install(&target, &swapped),
-        Err(SnapshotError::Order {
-            expected: 1,
-            found: 2
-        })
-    ));
-    assert!(matches!(
-        install(&target, &chunks[..2]),
-        Err(SnapshotError::Incomplete)
-    ));
-    assert!(matches!(
-        install(&target, &[]),
-        Err(SnapshotError::Incomplete)
-    ));
+    assert!(matches!(install(&target, &swapped), Err(SnapshotError::Order { expected: 1, found: 2 })));
+    assert!(matches!(install(&target, &chunks[..2]), Err(SnapshotError::Incomplete)));
+    assert!(matches!(install(&target, &[]), Err(SnapshotError::Incomplete)));
     let one = target.shard(id(9)).unwrap().install().unwrap();
-    assert!(matches!(
-        target.shard(id(9)).unwrap().install(),
-        Err(SnapshotError::Store(_))
-    ));
+    assert!(matches!(target.shard(id(9)).unwrap().install(), Err(SnapshotError::Store(_))));
     drop(one);
     assert_eq!(rows(&target.shard(id(9)).unwrap()), before);
     install(&target, &chunks).unwrap();
-    assert!(matches!(
-        target.shard(id(8)).unwrap().snapshot(),
-        Err(SnapshotError::Empty)
-    ));
+    assert!(matches!(target.shard(id(8)).unwrap().snapshot(), Err(SnapshotError::Empty)));
 }
 
 /// Cuts the power at every write of the log and at every possible remainder of the state.
@@ -190,14 +135,8 @@ fn an_interrupted_install_leaves_the_old_or_the_new() {
                 match stop - chunks.len() {
                     // The flush of the new rows, the flush of the switch, the log's reset; or nothing.
                     flush @ 0..2 => to.engine.fail_flush_after(flush as u64),
-                    2 => to.disk.set_faults(SimDiskFaults {
-                        write_error_after: Some(0),
-                        ..SimDiskFaults::default()
-                    }),
-                    3 => to.disk.set_faults(SimDiskFaults {
-                        sync_error_after: Some(0),
-                        ..SimDiskFaults::default()
-                    }),
+                    2 => to.disk.set_faults(SimDiskFaults { write_error_after: Some(0), ..SimDiskFaults::default() }),
+                    3 => to.disk.set_faults(SimDiskFaults { sync_error_after: Some(0), ..SimDiskFaults::default() }),
                     _ => {}
                 }
                 let _ = writer.finish();
@@ -216,13 +155,7 @@ fn an_interrupted_install_leaves_the_old_or_the_new() {
             } else {
                 news += 1;
                 assert!(left == new, "neither old nor new");
-                assert_eq!(
-                    bounds,
-                    LogBounds {
-                        purged: Some((1, 300)),
-                        last: Some((1, 300))
-                    }
-                );
+                assert_eq!(bounds, LogBounds { purged: Some((1, 300)), last: Some((1, 300)) });
                 assert_eq!(shard.rows().applied(), Some(mark(1, 300)));
             }
             // Nothing of the other generation is left: a second install finds room and works.

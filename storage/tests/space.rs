@@ -11,23 +11,14 @@ use hansard_storage::{LogEntry, Vote, WriterMode};
 fn outcome() -> (Arc<Mutex<Option<bool>>>, hansard_storage::Done) {
     let seen = Arc::new(Mutex::new(None));
     let theirs = Arc::clone(&seen);
-    (
-        seen,
-        Box::new(move |outcome| *theirs.lock().unwrap() = Some(outcome.is_ok())),
-    )
+    (seen, Box::new(move |outcome| *theirs.lock().unwrap() = Some(outcome.is_ok())))
 }
 
 #[test]
 fn a_failed_sync_is_reported_is_fatal_and_is_not_retried() {
     for faults in [
-        SimDiskFaults {
-            sync_error_after: Some(0),
-            ..SimDiskFaults::default()
-        },
-        SimDiskFaults {
-            write_error_after: Some(0),
-            ..SimDiskFaults::default()
-        },
+        SimDiskFaults { sync_error_after: Some(0), ..SimDiskFaults::default() },
+        SimDiskFaults { write_error_after: Some(0), ..SimDiskFaults::default() },
     ] {
         let rig = Rig::new(WriterMode::Manual);
         let store = rig.open();
@@ -36,11 +27,7 @@ fn a_failed_sync_is_reported_is_fatal_and_is_not_retried() {
         rig.disk.set_faults(faults);
         let (first, done) = outcome();
         shard.log().append(&entries(1, 1, 3), done);
-        let vote = shard.log().save_vote(Vote {
-            term: 1,
-            node: 1,
-            committed: true,
-        });
+        let vote = shard.log().save_vote(Vote { term: 1, node: 1, committed: true });
         let fsyncs = store.stats().view().fsyncs;
         store.pump();
         assert_eq!((*first.lock().unwrap(), rig.fatals()), (Some(false), 1));
@@ -62,10 +49,7 @@ fn tight() -> Rig {
     rig.options.free_ballast_below = 128 << 10;
     rig.options.stop_accepting_below = 256 << 10;
     rig.options.log_target_bytes = 64 << 20;
-    rig.disk.set_faults(SimDiskFaults {
-        capacity: Some(1200 << 10),
-        ..SimDiskFaults::default()
-    });
+    rig.disk.set_faults(SimDiskFaults { capacity: Some(1200 << 10), ..SimDiskFaults::default() });
     rig
 }
 
@@ -82,23 +66,12 @@ fn a_filling_disk_stops_proposals_first_then_frees_the_ballast() {
         store.probe_space();
         if !store.accepting() && stopped_at.is_none() {
             stopped_at = Some(index);
-            assert!(
-                store.pressure().ballast,
-                "proposals stop before the ballast goes"
-            );
+            assert!(store.pressure().ballast, "proposals stop before the ballast goes");
         }
     }
     assert!(stopped_at.is_some_and(|at| at < index));
     // Votes and what replication brings still fit.
-    shard
-        .log()
-        .save_vote(Vote {
-            term: 2,
-            node: 1,
-            committed: true,
-        })
-        .wait()
-        .unwrap();
+    shard.log().save_vote(Vote { term: 2, node: 1, committed: true }).wait().unwrap();
     for _ in 0..10 {
         index += 1;
         append(&shard, &[LogEntry::new(1, index, &[1; 10_000])]);
@@ -121,9 +94,7 @@ fn a_full_disk_is_fatal_and_loses_nothing_acked() {
     let mut acked = 0;
     for index in 1..1_000 {
         let (seen, done) = outcome();
-        shard
-            .log()
-            .append(&[LogEntry::new(1, index, &[1; 10_000])], done);
+        shard.log().append(&[LogEntry::new(1, index, &[1; 10_000])], done);
         if *seen.lock().unwrap() != Some(true) {
             break;
         }

@@ -21,11 +21,7 @@ impl Finding {
 
     /// About a line, counted from 1.
     pub fn at(path: &str, line: usize, what: impl Into<String>) -> Finding {
-        Finding {
-            path: path.to_owned(),
-            line,
-            what: what.into(),
-        }
+        Finding { path: path.to_owned(), line, what: what.into() }
     }
 }
 

@@ -9,9 +9,5 @@ fn main() -> anyhow::Result<ExitCode> {
     for finding in &findings {
         println!("{finding}");
     }
-    Ok(if findings.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

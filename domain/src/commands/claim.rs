@@ -13,14 +13,7 @@ pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, me
         header.target = Some(u64::from(method));
     });
     let proof = Proof::Salted(allowed.command.salt, commitment);
-    Done::New(
-        Outcome::Committed {
-            seq: 0,
-            time_us,
-            repeated: false,
-        },
-        proof,
-    )
+    Done::New(Outcome::Committed { seq: 0, time_us, repeated: false }, proof)
 }
 
 #[cfg(test)]
@@ -42,23 +35,14 @@ mod tests {
             claim(BOB, 2, "b"),
         ]);
         let repeated = outcomes.iter().map(|o| match o {
-            Outcome::Committed {
-                seq: 0, repeated, ..
-            } => Some(*repeated),
+            Outcome::Committed { seq: 0, repeated, .. } => Some(*repeated),
             other => {
                 assert_eq!(*other, Outcome::Refused(Refusal::RequestReused));
                 None
             }
         });
-        assert_eq!(
-            repeated.collect::<Vec<_>>(),
-            [Some(false), Some(true), None, None, Some(false)]
-        );
-        assert_eq!(
-            world.shard.record_size(),
-            4,
-            "two claims, two refusals, nothing for the repetition"
-        );
+        assert_eq!(repeated.collect::<Vec<_>>(), [Some(false), Some(true), None, None, Some(false)]);
+        assert_eq!(world.shard.record_size(), 4, "two claims, two refusals, nothing for the repetition");
         world.reload();
     }
 }

@@ -17,18 +17,10 @@ pub(super) fn apply<R: Rows>(
     peer: Option<PersonId>,
 ) -> Done {
     if let Some(room) = stage.room(id) {
-        return Done::Already(Outcome::Committed {
-            seq: 1,
-            time_us: room.created_us,
-            repeated: true,
-        });
+        return Done::Already(Outcome::Committed { seq: 1, time_us: room.created_us, repeated: true });
     }
     let actor = allowed.command.actor;
-    let role = if peer.is_some() {
-        Role::Member
-    } else {
-        Role::Owner
-    };
+    let role = if peer.is_some() { Role::Member } else { Role::Owner };
     let created_us = stage.warm.head.next_time(allowed.command.stamp_us);
     stage.put_room(
         id,
@@ -51,12 +43,7 @@ pub(super) fn apply<R: Rows>(
     if visibility == Visibility::Public {
         stage.put(Table::PublicRoom, id.as_bytes(), Some(vec![1]));
     }
-    let draft = Draft {
-        person: peer,
-        role: Some(role),
-        visibility: Some(visibility),
-        ..Draft::default()
-    };
+    let draft = Draft { person: peer, role: Some(role), visibility: Some(visibility), ..Draft::default() };
     add_entry(stage, allowed, Kind::RoomCreated, id, draft)
 }
 
@@ -71,35 +58,19 @@ mod tests {
     use crate::testkit::{ANN, BOB, CID, ROOM, World, named};
 
     fn direct(peer: PersonId) -> Action {
-        Action::CreateRoom {
-            room: ROOM,
-            visibility: Visibility::Direct,
-            peer: Some(peer),
-        }
+        Action::CreateRoom { room: ROOM, visibility: Visibility::Direct, peer: Some(peer) }
     }
 
     #[test]
     fn the_creator_owns_the_room() {
         let mut world = World::empty();
-        let create = Action::CreateRoom {
-            room: ROOM,
-            visibility: Visibility::Private,
-            peer: None,
-        };
-        let content = Content {
-            topic: Some("about".into()),
-            ..named("ops")
-        };
+        let create = Action::CreateRoom { room: ROOM, visibility: Visibility::Private, peer: None };
+        let content = Content { topic: Some("about".into()), ..named("ops") };
         assert_eq!(world.run(ANN, create, &content), Ok(1));
         let Ok(view) = room_view(&world.rows, ANN, ROOM);
         let view = view.expect("the creator sees it");
         assert_eq!(
-            (
-                view.name.as_str(),
-                view.topic.as_str(),
-                view.role,
-                view.head
-            ),
+            (view.name.as_str(), view.topic.as_str(), view.role, view.head),
             ("ops", "about", Some(Role::Owner), 1)
         );
         assert_eq!(world.run(BOB, create, &content), Err(Refusal::RoomExists));
@@ -134,27 +105,12 @@ mod tests {
         assert_eq!(view.expect("one of the two").peer, Some(BOB));
         for action in [
             Action::Leave { room: ROOM },
-            Action::Invite {
-                room: ROOM,
-                person: CID,
-                role: Role::Member,
-            },
-            Action::Remove {
-                room: ROOM,
-                person: BOB,
-            },
-            Action::SetRole {
-                room: ROOM,
-                person: BOB,
-                role: Role::Owner,
-            },
+            Action::Invite { room: ROOM, person: CID, role: Role::Member },
+            Action::Remove { room: ROOM, person: BOB },
+            Action::SetRole { room: ROOM, person: BOB, role: Role::Owner },
             Action::SetTopic { room: ROOM },
         ] {
-            assert_eq!(
-                world.act(ANN, action),
-                Err(Refusal::DirectRoom),
-                "{action:?}"
-            );
+            assert_eq!(world.act(ANN, action), Err(Refusal::DirectRoom), "{action:?}");
         }
     }
 
@@ -162,16 +118,9 @@ mod tests {
     fn fields_must_fit_together() {
         let mut world = World::empty();
         assert_eq!(world.act(ANN, direct(ANN)), Err(Refusal::InvalidAction));
-        assert_eq!(
-            world.act(ANN, direct(PersonId::SYSTEM)),
-            Err(Refusal::InvalidAction)
-        );
+        assert_eq!(world.act(ANN, direct(PersonId::SYSTEM)), Err(Refusal::InvalidAction));
         let room = RoomId::from_bytes([9; 16]);
-        let odd = Action::CreateRoom {
-            room,
-            visibility: Visibility::Public,
-            peer: Some(BOB),
-        };
+        let odd = Action::CreateRoom { room, visibility: Visibility::Public, peer: Some(BOB) };
         assert_eq!(world.act(ANN, odd), Err(Refusal::InvalidAction));
     }
 }

@@ -14,10 +14,7 @@ pub(super) fn apply<R: Rows>(
     room: RoomId,
     target: u64,
 ) -> Result<Done, R::Error> {
-    let draft = Draft {
-        target: Some(target),
-        ..Draft::default()
-    };
+    let draft = Draft { target: Some(target), ..Draft::default() };
     let done = add_entry(stage, allowed, Kind::Edit, room, draft);
     change(stage, room, target, ContentState::Edited)?;
     Ok(done)
@@ -30,9 +27,7 @@ pub(super) fn change<R: Rows>(
     target: u64,
     state: ContentState,
 ) -> Result<(), R::Error> {
-    let mut row = stage
-        .event(room, target)?
-        .expect("authorize has seen the target");
+    let mut row = stage.event(room, target)?.expect("authorize has seen the target");
     row.changed_by = stage.room(room).expect("the room is loaded").head;
     row.state = state;
     stage.put(Table::Event, &keys::event(room, target), Some(row.encode()));
@@ -51,17 +46,11 @@ mod tests {
     fn the_old_text_stays_and_points_to_the_new_one() {
         let mut world = World::with_bob(Role::Member);
         assert_eq!(world.say(BOB, "tpyo"), Ok(3));
-        let edit = Action::EditMessage {
-            room: ROOM,
-            target: 3,
-        };
+        let edit = Action::EditMessage { room: ROOM, target: 3 };
         assert_eq!(world.run(BOB, edit, &Content::text("typo")), Ok(4));
         assert_eq!(world.text(ANN, 3).as_deref(), Some("tpyo"));
         assert_eq!(world.text(ANN, 4).as_deref(), Some("typo"));
-        assert_eq!(
-            (world.entry(ANN, 3).changed_by, world.entry(ANN, 4).target),
-            (4, Some(3))
-        );
+        assert_eq!((world.entry(ANN, 3).changed_by, world.entry(ANN, 4).target), (4, Some(3)));
         world.reload();
     }
 
@@ -69,22 +58,13 @@ mod tests {
     fn only_authors_edit_and_only_messages() {
         let mut world = World::with_bob(Role::Member);
         assert_eq!(world.say(BOB, "mine"), Ok(3));
-        let mut edit = |actor, target| {
-            world.run(
-                actor,
-                Action::EditMessage { room: ROOM, target },
-                &Content::text("x"),
-            )
-        };
+        let mut edit =
+            |actor, target| world.run(actor, Action::EditMessage { room: ROOM, target }, &Content::text("x"));
         assert_eq!(edit(ANN, 3), Err(Refusal::NotAllowed));
         for target in [0, 1, 2, 99] {
             assert_eq!(edit(BOB, target), Err(Refusal::TargetUnknown), "{target}");
         }
         assert_eq!(edit(BOB, 3), Ok(4));
-        assert_eq!(
-            edit(BOB, 4),
-            Err(Refusal::TargetUnknown),
-            "an edit is no message"
-        );
+        assert_eq!(edit(BOB, 4), Err(Refusal::TargetUnknown), "an edit is no message");
     }
 }

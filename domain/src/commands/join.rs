@@ -8,11 +8,7 @@ use crate::room::{Role, Visibility};
 use crate::rows::Rows;
 use crate::stage::Stage;
 
-pub(super) fn apply<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    allowed: &Allowed<'_>,
-    room: RoomId,
-) -> Done {
+pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, room: RoomId) -> Done {
     let actor = allowed.command.actor;
     let role = match stage.member(room, actor) {
         // A room has an owner: who enters an empty one governs it.
@@ -21,10 +17,7 @@ pub(super) fn apply<R: Rows>(
         Some(member) if member.role == Role::Guest => Role::Guest,
         _ => Role::Member,
     };
-    let draft = Draft {
-        role: Some(role),
-        ..Draft::default()
-    };
+    let draft = Draft { role: Some(role), ..Draft::default() };
     let done = add_entry(stage, allowed, Kind::Joined, room, draft);
     admit(stage, room, actor, role);
     done
@@ -36,11 +29,7 @@ pub(super) fn admit<R: Rows>(stage: &mut Stage<'_, R>, id: RoomId, person: Perso
     room.members += 1;
     room.owners += u64::from(role == Role::Owner);
     let since = room.head;
-    let from = if room.visibility == Visibility::Public {
-        1
-    } else {
-        since
-    };
+    let from = if room.visibility == Visibility::Public { 1 } else { since };
     match stage.member(id, person) {
         Some(_) => stage.member_mut(id, person).come_back(role, since, from),
         None => stage.put_member(id, person, Member::new(role, since, from)),
@@ -77,28 +66,9 @@ mod tests {
     fn who_was_removed_waits_for_an_owner() {
         let mut world = World::with_room(Visibility::Public);
         assert_eq!(world.act(BOB, JOIN), Ok(2));
-        assert_eq!(
-            world.act(
-                ANN,
-                Action::Remove {
-                    room: ROOM,
-                    person: BOB
-                }
-            ),
-            Ok(3)
-        );
+        assert_eq!(world.act(ANN, Action::Remove { room: ROOM, person: BOB }), Ok(3));
         assert_eq!(world.act(BOB, JOIN), Err(Refusal::Removed));
-        assert_eq!(
-            world.act(
-                ANN,
-                Action::Invite {
-                    room: ROOM,
-                    person: BOB,
-                    role: Role::Member
-                }
-            ),
-            Ok(4)
-        );
+        assert_eq!(world.act(ANN, Action::Invite { room: ROOM, person: BOB, role: Role::Member }), Ok(4));
         assert_eq!(world.act(BOB, Action::Leave { room: ROOM }), Ok(5));
         assert_eq!(world.act(BOB, JOIN), Ok(6));
     }
@@ -114,17 +84,7 @@ mod tests {
     #[test]
     fn guests_stay_guests() {
         let mut world = World::with_room(Visibility::Public);
-        assert_eq!(
-            world.act(
-                ANN,
-                Action::Invite {
-                    room: ROOM,
-                    person: BOB,
-                    role: Role::Guest
-                }
-            ),
-            Ok(2)
-        );
+        assert_eq!(world.act(ANN, Action::Invite { room: ROOM, person: BOB, role: Role::Guest }), Ok(2));
         assert_eq!(world.act(BOB, Action::Leave { room: ROOM }), Ok(3));
         assert_eq!(world.act(BOB, JOIN), Ok(4));
         assert_eq!(world.entry(ANN, 4).role, Some(Role::Guest));

@@ -7,23 +7,14 @@ use crate::room::Role;
 use crate::rows::Rows;
 use crate::stage::Stage;
 
-pub(super) fn apply<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    allowed: &Allowed<'_>,
-    room: RoomId,
-) -> Done {
+pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, room: RoomId) -> Done {
     let done = add_entry(stage, allowed, Kind::Left, room, Draft::default());
     dismiss(stage, room, allowed.command.actor, false);
     done
 }
 
 /// Ends a person's membership at the room's newest entry.
-pub(super) fn dismiss<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    id: RoomId,
-    person: PersonId,
-    removed: bool,
-) {
+pub(super) fn dismiss<R: Rows>(stage: &mut Stage<'_, R>, id: RoomId, person: PersonId, removed: bool) {
     let seq = stage.room(id).expect("the room is loaded").head;
     let member = stage.member_mut(id, person);
     let owner = member.role == Role::Owner;
@@ -49,10 +40,7 @@ mod tests {
         assert_eq!(world.act(BOB, LEAVE), Ok(3));
         assert_eq!(world.say(ANN, "after"), Ok(4));
         let page = world.page(BOB, 0).expect("what was seen stays seen");
-        assert_eq!(
-            (page.entries.len(), page.head, page.to, page.ended),
-            (2, 3, 3, true)
-        );
+        assert_eq!((page.entries.len(), page.head, page.to, page.ended), (2, 3, 3, true));
         assert_eq!(world.act(BOB, LEAVE), Err(Refusal::RoomUnknown));
     }
 
@@ -60,17 +48,7 @@ mod tests {
     fn the_last_owner_stays_unless_alone() {
         let mut world = World::with_bob(Role::Member);
         assert_eq!(world.act(ANN, LEAVE), Err(Refusal::LastOwner));
-        assert_eq!(
-            world.act(
-                ANN,
-                Action::SetRole {
-                    room: ROOM,
-                    person: BOB,
-                    role: Role::Owner
-                }
-            ),
-            Ok(3)
-        );
+        assert_eq!(world.act(ANN, Action::SetRole { room: ROOM, person: BOB, role: Role::Owner }), Ok(3));
         assert_eq!(world.act(ANN, LEAVE), Ok(4));
         assert_eq!(world.act(BOB, LEAVE), Ok(5));
     }

@@ -16,23 +16,14 @@ pub(super) fn apply<R: Rows>(
     seq: u64,
 ) -> Result<Done, R::Error> {
     let key = keys::person_room(allowed.command.actor, room);
-    let before = stage
-        .get(Table::ReadMark, &key)?
-        .map_or(0, |row| sound(mark::decode(&row), Table::ReadMark));
+    let before = stage.get(Table::ReadMark, &key)?.map_or(0, |row| sound(mark::decode(&row), Table::ReadMark));
     let wanted = seq.min(stage.room(room).expect("authorize has seen the room").head);
     if wanted > before {
         stage.put(Table::ReadMark, &key, Some(mark::encode(wanted)));
     }
     // A mark has no entry, hence no time of its own in the record.
     let time_us = allowed.command.stamp_us.max(stage.warm.head.last_us);
-    Ok(Done::New(
-        Outcome::Committed {
-            seq: wanted.max(before),
-            time_us,
-            repeated: false,
-        },
-        Proof::Nothing,
-    ))
+    Ok(Done::New(Outcome::Committed { seq: wanted.max(before), time_us, repeated: false }, Proof::Nothing))
 }
 
 #[cfg(test)]
@@ -52,10 +43,7 @@ mod tests {
         let Ok(counts) = unread(&world.rows, person, &[ROOM]);
         let Ok(all) = unread_all(&world.rows, person, None, 10);
         assert_eq!(all.items, counts);
-        counts
-            .iter()
-            .map(|u| (u.read, u.head, u.messages))
-            .collect()
+        counts.iter().map(|u| (u.read, u.head, u.messages)).collect()
     }
 
     #[test]
@@ -79,17 +67,7 @@ mod tests {
     fn what_came_before_the_membership_is_not_unread() {
         let mut world = World::with_bob(Role::Member);
         assert_eq!(world.say(ANN, "x"), Ok(3));
-        assert_eq!(
-            world.act(
-                ANN,
-                Action::Invite {
-                    room: ROOM,
-                    person: CID,
-                    role: Role::Guest
-                }
-            ),
-            Ok(4)
-        );
+        assert_eq!(world.act(ANN, Action::Invite { room: ROOM, person: CID, role: Role::Guest }), Ok(4));
         assert_eq!(world.say(ANN, "y"), Ok(5));
         assert_eq!(counts(&world, CID), [(0, 5, 1)]);
     }

@@ -52,28 +52,17 @@ pub(crate) struct Draft {
 }
 
 /// Does what the command wants.
-pub(crate) fn apply<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    allowed: &Allowed<'_>,
-) -> Result<Done, R::Error> {
+pub(crate) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>) -> Result<Done, R::Error> {
     match allowed.command.action {
-        Action::CreateRoom {
-            room,
-            visibility,
-            peer,
-        } => Ok(create_room::apply(stage, allowed, room, visibility, peer)),
+        Action::CreateRoom { room, visibility, peer } => Ok(create_room::apply(stage, allowed, room, visibility, peer)),
         Action::SendMessage { room } => Ok(send::apply(stage, allowed, room)),
         Action::EditMessage { room, target } => edit::apply(stage, allowed, room, target),
         Action::RedactMessage { room, target } => redact::apply(stage, allowed, room, target),
         Action::Join { room } => Ok(join::apply(stage, allowed, room)),
         Action::Leave { room } => Ok(leave::apply(stage, allowed, room)),
-        Action::Invite { room, person, role } => {
-            Ok(invite::apply(stage, allowed, room, person, role))
-        }
+        Action::Invite { room, person, role } => Ok(invite::apply(stage, allowed, room, person, role)),
         Action::Remove { room, person } => Ok(remove::apply(stage, allowed, room, person)),
-        Action::SetRole { room, person, role } => {
-            Ok(role::apply(stage, allowed, room, person, role))
-        }
+        Action::SetRole { room, person, role } => Ok(role::apply(stage, allowed, room, person, role)),
         Action::SetTopic { room } => Ok(topic::apply(stage, allowed, room)),
         Action::MarkRead { room, seq } => mark_read::apply(stage, allowed, room, seq),
         Action::Claim { method } => Ok(claim::apply(stage, allowed, method)),
@@ -89,15 +78,7 @@ fn add_entry<R: Rows>(
     room_id: RoomId,
     draft: Draft,
 ) -> Done {
-    let Command {
-        request,
-        actor,
-        stamp_us,
-        policy,
-        salt,
-        content,
-        ..
-    } = allowed.command;
+    let Command { request, actor, stamp_us, policy, salt, content, .. } = allowed.command;
     let time_us = stage.warm.head.next_time(*stamp_us);
     let index = stage.warm.head.frontier.size();
     let room = stage.room_mut(room_id);
@@ -119,32 +100,14 @@ fn add_entry<R: Rows>(
         messages,
         changed_by: 0,
         state: ContentState::Shown,
-        body: Body::Kept {
-            salt: *salt,
-            content: content.clone(),
-        },
+        body: Body::Kept { salt: *salt, content: content.clone() },
     };
     let record = RecordRow::Event { room: room_id, seq };
-    add_leaf(
-        stage,
-        &row.header(stage.shard, room_id, seq),
-        &row.commitment(),
-        &record,
-    );
+    add_leaf(stage, &row.header(stage.shard, room_id, seq), &row.commitment(), &record);
     stage.put(Table::Event, &keys::event(room_id, seq), Some(row.encode()));
     let entry: Entry = row.entry(seq, false);
-    stage.events.push(RoomEvent {
-        room: room_id,
-        entry,
-    });
-    Done::New(
-        Outcome::Committed {
-            seq,
-            time_us,
-            repeated: false,
-        },
-        Proof::Event,
-    )
+    stage.events.push(RoomEvent { room: room_id, entry });
+    Done::New(Outcome::Committed { seq, time_us, repeated: false }, Proof::Event)
 }
 
 /// Adds an entry that is in no room. `fill` completes the header.
@@ -156,32 +119,16 @@ fn add_whole<R: Rows>(
 ) -> (i64, Commitment) {
     let time_us = stage.warm.head.next_time(command.stamp_us);
     let index = stage.warm.head.frontier.size();
-    let mut header = Header::new(
-        stage.shard,
-        index,
-        time_us,
-        kind,
-        command.actor,
-        command.request,
-    );
+    let mut header = Header::new(stage.shard, index, time_us, kind, command.actor, command.request);
     header.policy = command.policy;
     fill(&mut header);
     let commitment = command.salt.commit(&command.content.bytes);
-    let record = RecordRow::Whole {
-        header,
-        salt: command.salt,
-        content: command.content.clone(),
-    };
+    let record = RecordRow::Whole { header, salt: command.salt, content: command.content.clone() };
     add_leaf(stage, &header, &commitment, &record);
     (time_us, commitment)
 }
 
-fn add_leaf<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    header: &Header,
-    commitment: &Commitment,
-    record: &RecordRow,
-) {
+fn add_leaf<R: Rows>(stage: &mut Stage<'_, R>, header: &Header, commitment: &Commitment, record: &RecordRow) {
     stage.warm.head.last_us = header.time_us;
     stage.push_leaf(entry_hash(&header.encode(), commitment));
     stage.put_new(Table::Record, &header.index.to_be_bytes(), record.encode());
@@ -189,9 +136,5 @@ fn add_leaf<R: Rows>(
 
 /// Lists or unlists a room among a person's rooms.
 fn list<R: Rows>(stage: &mut Stage<'_, R>, person: PersonId, room: RoomId, listed: bool) {
-    stage.put(
-        Table::PersonRoom,
-        &keys::person_room(person, room),
-        listed.then(|| vec![1]),
-    );
+    stage.put(Table::PersonRoom, &keys::person_room(person, room), listed.then(|| vec![1]));
 }

@@ -13,10 +13,7 @@ pub(super) fn apply<R: Rows>(
     room: RoomId,
     target: u64,
 ) -> Result<Done, R::Error> {
-    let draft = Draft {
-        target: Some(target),
-        ..Draft::default()
-    };
+    let draft = Draft { target: Some(target), ..Draft::default() };
     let done = add_entry(stage, allowed, Kind::Redaction, room, draft);
     edit::change(stage, room, target, ContentState::Redacted)?;
     Ok(done)
@@ -33,46 +30,24 @@ mod tests {
     use crate::rows::{Rows, Table};
     use crate::testkit::{ANN, BOB, ROOM, World};
 
-    const REDACT: Action = Action::RedactMessage {
-        room: ROOM,
-        target: 3,
-    };
+    const REDACT: Action = Action::RedactMessage { room: ROOM, target: 3 };
 
     #[test]
     fn message_and_edits_are_hidden_but_kept_in_the_record() {
         let mut world = World::with_bob(Role::Member);
         assert_eq!(world.say(BOB, "secret"), Ok(3));
-        let edit = Action::EditMessage {
-            room: ROOM,
-            target: 3,
-        };
+        let edit = Action::EditMessage { room: ROOM, target: 3 };
         assert_eq!(world.run(BOB, edit, &Content::text("still secret")), Ok(4));
-        let why = Content {
-            reason: Some("wrong room".into()),
-            ..Content::default()
-        };
+        let why = Content { reason: Some("wrong room".into()), ..Content::default() };
         assert_eq!(world.run(ANN, REDACT, &why), Ok(5));
         for seq in [3, 4] {
             assert_eq!(world.entry(BOB, seq).content.len(), 0, "{seq}");
-            let Ok(Some(row)) = world.rows.get(Table::Event, &keys::event(ROOM, seq)) else {
-                panic!("kept")
-            };
-            let Body::Kept { content, .. } = EventRow::decode(&row).expect("a row").body else {
-                panic!("kept")
-            };
-            assert!(
-                Content::decode(&content.bytes)
-                    .expect("content")
-                    .text
-                    .expect("text")
-                    .contains("secret")
-            );
+            let Ok(Some(row)) = world.rows.get(Table::Event, &keys::event(ROOM, seq)) else { panic!("kept") };
+            let Body::Kept { content, .. } = EventRow::decode(&row).expect("a row").body else { panic!("kept") };
+            assert!(Content::decode(&content.bytes).expect("content").text.expect("text").contains("secret"));
         }
         assert_eq!(world.entry(BOB, 3).changed_by, 5);
-        assert_eq!(
-            world.run(BOB, edit, &Content::text("again")),
-            Err(Refusal::TargetRedacted)
-        );
+        assert_eq!(world.run(BOB, edit, &Content::text("again")), Err(Refusal::TargetRedacted));
         assert_eq!(world.act(BOB, REDACT), Err(Refusal::TargetRedacted));
         world.reload();
     }

@@ -6,16 +6,8 @@ use crate::kind::Kind;
 use crate::rows::Rows;
 use crate::stage::Stage;
 
-pub(super) fn apply<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    allowed: &Allowed<'_>,
-    room: RoomId,
-    person: PersonId,
-) -> Done {
-    let draft = Draft {
-        person: Some(person),
-        ..Draft::default()
-    };
+pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, room: RoomId, person: PersonId) -> Done {
+    let draft = Draft { person: Some(person), ..Draft::default() };
     let done = add_entry(stage, allowed, Kind::Removed, room, draft);
     leave::dismiss(stage, room, person, true);
     done
@@ -30,10 +22,7 @@ mod tests {
     use crate::room::Role;
     use crate::testkit::{ANN, BOB, ROOM, World};
 
-    const REMOVE: Action = Action::Remove {
-        room: ROOM,
-        person: BOB,
-    };
+    const REMOVE: Action = Action::Remove { room: ROOM, person: BOB };
 
     #[test]
     fn nothing_above_the_removal_is_seen_on_any_path() {
@@ -41,13 +30,7 @@ mod tests {
         assert_eq!(world.act(ANN, REMOVE), Ok(3));
         assert_eq!(world.say(ANN, "after"), Ok(4));
         assert_eq!(world.seqs(BOB), [2, 3]);
-        assert!(
-            world
-                .page(BOB, 3)
-                .expect("an empty page")
-                .entries
-                .is_empty()
-        );
+        assert!(world.page(BOB, 3).expect("an empty page").entries.is_empty());
         assert_eq!(world.say(BOB, "still here"), Err(Refusal::RoomUnknown));
         let Ok(listing) = members(&world.rows, BOB, ROOM, None, 10);
         assert_eq!(listing, Err(Refusal::RoomUnknown));
@@ -59,52 +42,18 @@ mod tests {
         let mut world = World::with_bob(Role::Member);
         assert_eq!(world.act(ANN, REMOVE), Ok(3));
         assert_eq!(world.say(ANN, "between"), Ok(4));
-        assert_eq!(
-            world.act(
-                ANN,
-                Action::Invite {
-                    room: ROOM,
-                    person: BOB,
-                    role: Role::Guest
-                }
-            ),
-            Ok(5)
-        );
+        assert_eq!(world.act(ANN, Action::Invite { room: ROOM, person: BOB, role: Role::Guest }), Ok(5));
         let page = world.page(BOB, 1).expect("a page");
-        assert_eq!(
-            page.entries.iter().map(|e| e.seq).collect::<Vec<_>>(),
-            [2, 3, 5]
-        );
-        assert_eq!(
-            (page.gaps[0].from, page.gaps[0].to, page.gaps[0].reason),
-            (4, 4, GapReason::BeforeMembership)
-        );
+        assert_eq!(page.entries.iter().map(|e| e.seq).collect::<Vec<_>>(), [2, 3, 5]);
+        assert_eq!((page.gaps[0].from, page.gaps[0].to, page.gaps[0].reason), (4, 4, GapReason::BeforeMembership));
         assert!(!page.ended);
     }
 
     #[test]
     fn only_owners_remove_and_only_members_and_not_themselves() {
         let mut world = World::with_bob(Role::Member);
-        assert_eq!(
-            world.act(
-                BOB,
-                Action::Remove {
-                    room: ROOM,
-                    person: ANN
-                }
-            ),
-            Err(Refusal::NotAllowed)
-        );
-        assert_eq!(
-            world.act(
-                ANN,
-                Action::Remove {
-                    room: ROOM,
-                    person: ANN
-                }
-            ),
-            Err(Refusal::InvalidAction)
-        );
+        assert_eq!(world.act(BOB, Action::Remove { room: ROOM, person: ANN }), Err(Refusal::NotAllowed));
+        assert_eq!(world.act(ANN, Action::Remove { room: ROOM, person: ANN }), Err(Refusal::InvalidAction));
         assert_eq!(world.act(ANN, REMOVE), Ok(3));
         assert_eq!(world.act(ANN, REMOVE), Err(Refusal::PersonNotMember));
     }

@@ -6,11 +6,7 @@ use crate::kind::Kind;
 use crate::rows::Rows;
 use crate::stage::Stage;
 
-pub(super) fn apply<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    allowed: &Allowed<'_>,
-    room: RoomId,
-) -> Done {
+pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, room: RoomId) -> Done {
     add_entry(stage, allowed, Kind::Message, room, Draft::default())
 }
 
@@ -36,21 +32,9 @@ mod tests {
     #[test]
     fn the_same_request_has_the_same_answer_and_no_second_effect() {
         let mut world = World::with_room(Visibility::Private);
-        let send = command(
-            77,
-            ANN,
-            Action::SendMessage { room: ROOM },
-            &Content::text("once"),
-        );
+        let send = command(77, ANN, Action::SendMessage { room: ROOM }, &Content::text("once"));
         let first = world.apply(vec![send.clone()])[0];
-        let Outcome::Committed {
-            seq: 2,
-            time_us,
-            repeated: false,
-        } = first
-        else {
-            panic!("{first:?}")
-        };
+        let Outcome::Committed { seq: 2, time_us, repeated: false } = first else { panic!("{first:?}") };
         let size = world.shard.record_size();
         for _ in 0..2 {
             // Another proposer stamps and salts anew; the request is the same.
@@ -58,78 +42,32 @@ mod tests {
             again.request = send.request;
             assert_eq!(
                 world.apply(vec![again.clone(), again]),
-                [Outcome::Committed {
-                    seq: 2,
-                    time_us,
-                    repeated: true
-                }; 2]
+                [Outcome::Committed { seq: 2, time_us, repeated: true }; 2]
             );
             world.reload();
         }
-        assert_eq!(
-            (world.shard.record_size(), world.seqs(ANN)),
-            (size, vec![1, 2])
-        );
+        assert_eq!((world.shard.record_size(), world.seqs(ANN)), (size, vec![1, 2]));
     }
 
     #[test]
     fn the_same_request_with_other_content_is_refused() {
         let mut world = World::with_room(Visibility::Private);
-        let send = command(
-            77,
-            ANN,
-            Action::SendMessage { room: ROOM },
-            &Content::text("this"),
-        );
-        let other = command(
-            77,
-            ANN,
-            Action::SendMessage { room: ROOM },
-            &Content::text("that"),
-        );
-        let topic = command(
-            77,
-            ANN,
-            Action::SetTopic { room: ROOM },
-            &Content::text("this"),
-        );
+        let send = command(77, ANN, Action::SendMessage { room: ROOM }, &Content::text("this"));
+        let other = command(77, ANN, Action::SendMessage { room: ROOM }, &Content::text("that"));
+        let topic = command(77, ANN, Action::SetTopic { room: ROOM }, &Content::text("this"));
         let outcomes = world.apply(vec![send.clone(), other, topic, send]);
-        assert_eq!(
-            outcomes[1..3],
-            [Outcome::Refused(Refusal::RequestReused); 2]
-        );
-        assert!(matches!(
-            outcomes[3],
-            Outcome::Committed {
-                seq: 2,
-                repeated: true,
-                ..
-            }
-        ));
+        assert_eq!(outcomes[1..3], [Outcome::Refused(Refusal::RequestReused); 2]);
+        assert!(matches!(outcomes[3], Outcome::Committed { seq: 2, repeated: true, .. }));
     }
 
     #[test]
     fn requests_of_other_people_and_rooms_are_other_requests() {
         let mut world = World::with_bob(Role::Member);
-        let send = |actor| {
-            command(
-                77,
-                actor,
-                Action::SendMessage { room: ROOM },
-                &Content::text("same"),
-            )
-        };
+        let send = |actor| command(77, actor, Action::SendMessage { room: ROOM }, &Content::text("same"));
         let seqs: Vec<_> = world.apply(vec![send(ANN), send(BOB)]);
         assert!(matches!(
             seqs[..],
-            [
-                Outcome::Committed { seq: 3, .. },
-                Outcome::Committed {
-                    seq: 4,
-                    repeated: false,
-                    ..
-                }
-            ]
+            [Outcome::Committed { seq: 3, .. }, Outcome::Committed { seq: 4, repeated: false, .. }]
         ));
     }
 
@@ -137,14 +75,7 @@ mod tests {
     fn time_never_runs_backwards() {
         let mut world = World::with_room(Visibility::Private);
         let times: Vec<_> = [500, 400, 400, 600]
-            .map(|n| {
-                command(
-                    n,
-                    ANN,
-                    Action::SendMessage { room: ROOM },
-                    &Content::text("x"),
-                )
-            })
+            .map(|n| command(n, ANN, Action::SendMessage { room: ROOM }, &Content::text("x")))
             .into_iter()
             .enumerate()
             .map(|(at, mut command)| {
@@ -155,29 +86,18 @@ mod tests {
                 }
             })
             .collect();
-        assert_eq!(
-            times.windows(2).map(|t| t[1] - t[0]).collect::<Vec<_>>(),
-            [1, 1, 998]
-        );
+        assert_eq!(times.windows(2).map(|t| t[1] - t[0]).collect::<Vec<_>>(), [1, 1, 998]);
     }
 
     #[test]
     fn an_older_policy_is_refused_for_now_not_for_good() {
         let mut world = World::with_room(Visibility::Private);
-        let mut newer = command(
-            77,
-            ANN,
-            Action::SendMessage { room: ROOM },
-            &Content::text("x"),
-        );
+        let mut newer = command(77, ANN, Action::SendMessage { room: ROOM }, &Content::text("x"));
         newer.policy = 2;
         let mut older = command(78, ANN, newer.action, &Content::text("y"));
         let outcomes = world.apply(vec![newer, older.clone()]);
         assert_eq!(outcomes[1], Outcome::Refused(Refusal::PolicyChanged));
         older.policy = 2;
-        assert!(matches!(
-            world.apply(vec![older])[0],
-            Outcome::Committed { seq: 3, .. }
-        ));
+        assert!(matches!(world.apply(vec![older])[0], Outcome::Committed { seq: 3, .. }));
     }
 }

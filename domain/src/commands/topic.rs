@@ -24,10 +24,7 @@ mod tests {
     use crate::testkit::{ANN, BOB, ROOM, World};
 
     fn set(world: &mut World, actor: PersonId, topic: &str) -> Result<u64, Refusal> {
-        let content = Content {
-            topic: Some(topic.to_owned()),
-            ..Content::default()
-        };
+        let content = Content { topic: Some(topic.to_owned()), ..Content::default() };
         world.run(actor, Action::SetTopic { room: ROOM }, &content)
     }
 
@@ -48,21 +45,10 @@ mod tests {
     fn who_was_removed_does_not_learn_a_newer_one() {
         let mut world = World::with_room(Visibility::Public);
         assert_eq!(world.act(BOB, Action::Join { room: ROOM }), Ok(2));
-        assert_eq!(
-            world.act(
-                ANN,
-                Action::Remove {
-                    room: ROOM,
-                    person: BOB
-                }
-            ),
-            Ok(3)
-        );
+        assert_eq!(world.act(ANN, Action::Remove { room: ROOM, person: BOB }), Ok(3));
         assert_eq!(set(&mut world, ANN, "news"), Ok(4));
         assert_eq!(topic(&world, BOB), "");
-        let Ok(Ok(view)) = room_view(&world.rows, BOB, ROOM) else {
-            panic!("public")
-        };
+        let Ok(Ok(view)) = room_view(&world.rows, BOB, ROOM) else { panic!("public") };
         assert_eq!(view.head, 3);
     }
 }

@@ -25,9 +25,7 @@ pub(super) fn apply<R: Rows>(
         let row = sound(DedupRow::decode(&row), Table::Dedup);
         return repeat(stage, view, command, &row);
     }
-    if let MetaAction::EnrollPerson {
-        issuer, subject, ..
-    } = &command.action
+    if let MetaAction::EnrollPerson { issuer, subject, .. } = &command.action
         && view.cluster.is_some()
         && let Some(person) = people::enrolled(stage, issuer, subject)?
     {
@@ -42,21 +40,13 @@ pub(super) fn apply<R: Rows>(
     let outcome = match result {
         Ok(()) => {
             stage.warm.head.policy = command.policy;
-            Outcome::Committed {
-                seq: view.revision,
-                time_us,
-                repeated: false,
-            }
+            Outcome::Committed { seq: view.revision, time_us, repeated: false }
         }
         Err(refusal) if !refusal.is_final() => return Ok(MetaOutcome::Refused(refusal)),
         Err(refusal) => Outcome::Refused(refusal),
     };
     let number = command.action.kind().number();
-    stage.put(
-        Table::Dedup,
-        &key,
-        Some(DedupRow::encode(number, &outcome, &proof, |_| {})),
-    );
+    stage.put(Table::Dedup, &key, Some(DedupRow::encode(number, &outcome, &proof, |_| {})));
     answer(stage, view, command, outcome, false)
 }
 
@@ -72,36 +62,18 @@ fn effect<R: Rows>(
         return Ok(Err(Refusal::NotFounded));
     }
     let result = match &command.action {
-        MetaAction::Found {
-            cluster,
-            nodes,
-            meta,
-            shards,
-        } => places::found(stage, view, *cluster, nodes, meta, shards),
-        MetaAction::EnrollPerson {
-            person,
-            issuer,
-            subject,
-        } => people::enroll(stage, *person, issuer, subject)?,
-        MetaAction::RevokeToken { token, expires_s } => {
-            people::revoke_token(stage, view, token, *expires_s, time_us)
+        MetaAction::Found { cluster, nodes, meta, shards } => places::found(stage, view, *cluster, nodes, meta, shards),
+        MetaAction::EnrollPerson { person, issuer, subject } => people::enroll(stage, *person, issuer, subject)?,
+        MetaAction::RevokeToken { token, expires_s } => people::revoke_token(stage, view, token, *expires_s, time_us),
+        MetaAction::RevokePerson { person, not_before_s } => {
+            people::revoke(stage, view, *person, *not_before_s, time_us)?
         }
-        MetaAction::RevokePerson {
-            person,
-            not_before_s,
-        } => people::revoke(stage, view, *person, *not_before_s, time_us)?,
         MetaAction::RegisterNode(info) => nodes::register(stage, view, info),
         MetaAction::ActivateNode(node) => nodes::activate(stage, view, *node),
         MetaAction::DecommissionNode(node) => nodes::decommission(stage, view, *node),
         MetaAction::RetireNode(node) => nodes::retire(stage, view, *node),
-        MetaAction::SetPlacement {
-            shard,
-            voters,
-            epoch,
-        } => places::set(stage, view, *shard, voters, *epoch),
-        MetaAction::MoveRoom { room, shard, epoch } => {
-            places::move_room(stage, view, *room, *shard, *epoch)
-        }
+        MetaAction::SetPlacement { shard, voters, epoch } => places::set(stage, view, *shard, voters, *epoch),
+        MetaAction::MoveRoom { room, shard, epoch } => places::move_room(stage, view, *room, *shard, *epoch),
         MetaAction::SetPolicy(version) if *version <= view.policy => Err(Refusal::PolicyOld),
         MetaAction::SetPolicy(version) => {
             view.policy = *version;
@@ -111,11 +83,7 @@ fn effect<R: Rows>(
     if result.is_ok() && !matches!(command.action, MetaAction::EnrollPerson { .. }) {
         view.revision += 1;
         let cluster = view.cluster.expect("founded, by now");
-        stage.put(
-            Table::Cluster,
-            keys::SINGLE,
-            Some(encode_cluster(cluster, view.policy, view.revision)),
-        );
+        stage.put(Table::Cluster, keys::SINGLE, Some(encode_cluster(cluster, view.policy, view.revision)));
     }
     Ok(result)
 }
@@ -127,37 +95,22 @@ fn record<R: Rows>(
     time_us: i64,
     result: Result<(), Refusal>,
 ) -> Proof {
-    let kind = if result.is_ok() {
-        command.action.kind()
-    } else {
-        Kind::Refused
-    };
+    let kind = if result.is_ok() { command.action.kind() } else { Kind::Refused };
     let index = stage.warm.head.frontier.size();
-    let mut header = Header::new(
-        stage.shard,
-        index,
-        time_us,
-        kind,
-        command.actor,
-        command.request,
-    );
+    let mut header = Header::new(stage.shard, index, time_us, kind, command.actor, command.request);
     header.policy = command.policy;
     match &command.action {
         MetaAction::EnrollPerson { person, .. } | MetaAction::RevokePerson { person, .. } => {
             header.person = Some(*person)
         }
         MetaAction::RegisterNode(info) => header.node = Some(info.id),
-        MetaAction::ActivateNode(node)
-        | MetaAction::DecommissionNode(node)
-        | MetaAction::RetireNode(node) => {
+        MetaAction::ActivateNode(node) | MetaAction::DecommissionNode(node) | MetaAction::RetireNode(node) => {
             header.node = Some(*node);
         }
         MetaAction::SetPlacement { shard, epoch, .. } => {
             (header.subject_shard, header.epoch) = (Some(*shard), Some(*epoch));
         }
-        MetaAction::MoveRoom { room, epoch, .. } => {
-            (header.room, header.epoch) = (Some(*room), Some(*epoch))
-        }
+        MetaAction::MoveRoom { room, epoch, .. } => (header.room, header.epoch) = (Some(*room), Some(*epoch)),
         MetaAction::SetPolicy(version) => header.epoch = Some(*version),
         MetaAction::Found { .. } | MetaAction::RevokeToken { .. } => {}
     }
@@ -165,24 +118,14 @@ fn record<R: Rows>(
         Ok(()) => header.rule = command.rule,
         Err(refusal) => {
             let (action, reason) = (command.action.kind().number(), refusal.number());
-            header.refused = Some(RefusedCount {
-                action,
-                reason,
-                count: 1,
-                first_us: time_us,
-                last_us: time_us,
-            });
+            header.refused = Some(RefusedCount { action, reason, count: 1, first_us: time_us, last_us: time_us });
         }
     }
     let content = command.action.content();
     let commitment = command.salt.commit(&content);
     stage.warm.head.last_us = time_us;
     stage.push_leaf(entry_hash(&header.encode(), &commitment));
-    let row = RecordRow::Whole {
-        header,
-        salt: command.salt,
-        content: Sealed::clear(content),
-    };
+    let row = RecordRow::Whole { header, salt: command.salt, content: Sealed::clear(content) };
     stage.put_new(Table::Record, &index.to_be_bytes(), row.encode());
     Proof::Salted(command.salt, commitment)
 }
@@ -196,14 +139,12 @@ fn repeat<R: Rows>(
 ) -> Result<MetaOutcome, R::Error> {
     let same = row.action == command.action.kind().number()
         && match &row.proof {
-            Proof::Salted(salt, commitment) => {
-                salt.commit(&command.action.content()) == *commitment
-            }
+            Proof::Salted(salt, commitment) => salt.commit(&command.action.content()) == *commitment,
             Proof::Event | Proof::Nothing => false,
         };
     // An enrolment offers another id each time; what counts is whom it is for.
-    let enrolment = matches!(command.action, MetaAction::EnrollPerson { .. })
-        && row.action == Kind::PersonEnrolled.number();
+    let enrolment =
+        matches!(command.action, MetaAction::EnrollPerson { .. }) && row.action == Kind::PersonEnrolled.number();
     if !same && !enrolment {
         let time_us = stage.warm.head.next_time(command.stamp_us);
         record(stage, command, time_us, Err(Refusal::RequestReused));
@@ -223,18 +164,11 @@ fn answer<R: Rows>(
         Outcome::Committed { seq, time_us, .. } => (seq, time_us),
         Outcome::Refused(refusal) => return Ok(MetaOutcome::Refused(refusal)),
     };
-    if let MetaAction::EnrollPerson {
-        issuer, subject, ..
-    } = &command.action
-    {
+    if let MetaAction::EnrollPerson { issuer, subject, .. } = &command.action {
         return Ok(match people::enrolled(stage, issuer, subject)? {
             Some(person) => people::answer(view, person, repeated),
             None => MetaOutcome::Refused(Refusal::RequestReused),
         });
     }
-    Ok(MetaOutcome::Committed {
-        revision,
-        time_us,
-        repeated,
-    })
+    Ok(MetaOutcome::Committed { revision, time_us, repeated })
 }

@@ -6,8 +6,8 @@ use super::view::NodeInfo;
 use crate::ids::{ClusterId, NodeId, PersonId, RequestId, RoomId, ShardId};
 use crate::kind::Kind;
 use crate::limits::{
-    MAX_ISSUER_BYTES, MAX_META_BYTES, MAX_META_COMMANDS, MAX_NODE_TEXT_BYTES, MAX_NODES,
-    MAX_SHARDS, MAX_SUBJECT_BYTES, MAX_TOKEN_ID_BYTES, MAX_VOTERS,
+    MAX_ISSUER_BYTES, MAX_META_BYTES, MAX_META_COMMANDS, MAX_NODE_TEXT_BYTES, MAX_NODES, MAX_SHARDS, MAX_SUBJECT_BYTES,
+    MAX_TOKEN_ID_BYTES, MAX_VOTERS,
 };
 use crate::sealed::{Salt, Sealed};
 use crate::wire::{CodecError, Reader, Write};
@@ -124,12 +124,7 @@ impl MetaAction {
     pub(crate) fn content(&self) -> Bytes {
         let mut out = Vec::new();
         match self {
-            Self::Found {
-                cluster,
-                nodes,
-                meta,
-                shards,
-            } => {
+            Self::Found { cluster, nodes, meta, shards } => {
                 out.put_array(cluster.as_bytes());
                 out.put_varint(nodes.len() as u64);
                 nodes.iter().for_each(|node| encode_node(node, &mut out));
@@ -140,11 +135,7 @@ impl MetaAction {
                     encode_voters(voters, &mut out);
                 }
             }
-            Self::EnrollPerson {
-                person,
-                issuer,
-                subject,
-            } => {
+            Self::EnrollPerson { person, issuer, subject } => {
                 out.put_array(person.as_bytes());
                 out.put_blob(issuer.as_bytes());
                 out.put_blob(subject.as_bytes());
@@ -153,22 +144,13 @@ impl MetaAction {
                 out.put_blob(token.as_bytes());
                 out.put_i64(*expires_s);
             }
-            Self::RevokePerson {
-                person,
-                not_before_s,
-            } => {
+            Self::RevokePerson { person, not_before_s } => {
                 out.put_array(person.as_bytes());
                 out.put_i64(*not_before_s);
             }
             Self::RegisterNode(node) => encode_node(node, &mut out),
-            Self::ActivateNode(node) | Self::DecommissionNode(node) | Self::RetireNode(node) => {
-                out.put_u64(*node)
-            }
-            Self::SetPlacement {
-                shard,
-                voters,
-                epoch,
-            } => {
+            Self::ActivateNode(node) | Self::DecommissionNode(node) | Self::RetireNode(node) => out.put_u64(*node),
+            Self::SetPlacement { shard, voters, epoch } => {
                 out.put_array(shard.as_bytes());
                 encode_voters(voters, &mut out);
                 out.put_varint(*epoch);
@@ -192,14 +174,12 @@ impl MetaAction {
                 issuer: r.text(MAX_ISSUER_BYTES)?.to_owned(),
                 subject: r.text(MAX_SUBJECT_BYTES)?.to_owned(),
             },
-            Kind::TokenRevoked => Self::RevokeToken {
-                token: r.text(MAX_TOKEN_ID_BYTES)?.to_owned(),
-                expires_s: r.i64()?,
-            },
-            Kind::PersonRevoked => Self::RevokePerson {
-                person: PersonId::from_bytes(r.array()?),
-                not_before_s: r.i64()?,
-            },
+            Kind::TokenRevoked => {
+                Self::RevokeToken { token: r.text(MAX_TOKEN_ID_BYTES)?.to_owned(), expires_s: r.i64()? }
+            }
+            Kind::PersonRevoked => {
+                Self::RevokePerson { person: PersonId::from_bytes(r.array()?), not_before_s: r.i64()? }
+            }
             Kind::NodeRegistered => Self::RegisterNode(decode_node(r)?),
             Kind::NodeActivated => Self::ActivateNode(r.u64()?),
             Kind::NodeDecommissioning => Self::DecommissionNode(r.u64()?),
@@ -209,11 +189,9 @@ impl MetaAction {
                 voters: decode_voters(r)?,
                 epoch: r.varint()?,
             },
-            Kind::RoomMoved => Self::MoveRoom {
-                room: RoomId::from_bytes(r.array()?),
-                shard: r.u16()?,
-                epoch: r.varint()?,
-            },
+            Kind::RoomMoved => {
+                Self::MoveRoom { room: RoomId::from_bytes(r.array()?), shard: r.u16()?, epoch: r.varint()? }
+            }
             Kind::PolicySet => Self::SetPolicy(r.varint()?),
             _ => return Err(r.malformed()),
         };
@@ -251,25 +229,14 @@ impl MetaCommand {
     }
 
     fn decode_from(r: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let (request, actor) = (
-            RequestId::from_bytes(r.array()?),
-            PersonId::from_bytes(r.array()?),
-        );
+        let (request, actor) = (RequestId::from_bytes(r.array()?), PersonId::from_bytes(r.array()?));
         let (stamp_us, policy) = (r.i64()?, r.varint()?);
         let rule = u16::try_from(r.varint()?).map_err(|_| r.malformed())?;
         let salt = Salt(r.array()?);
         let kind = Kind::from_number(r.u16()?).ok_or(r.malformed())?;
         let content = Sealed::decode_bounded(r, MAX_META_BYTES)?;
         let action = MetaAction::from_content(kind, &content.open())?;
-        Ok(Self {
-            request,
-            actor,
-            stamp_us,
-            policy,
-            rule,
-            salt,
-            action,
-        })
+        Ok(Self { request, actor, stamp_us, policy, rule, salt, action })
     }
 }
 
@@ -285,9 +252,7 @@ impl MetaBatch {
     pub fn encode(&self) -> Bytes {
         let mut out = vec![VERSION];
         out.put_varint(self.commands.len() as u64);
-        self.commands
-            .iter()
-            .for_each(|command| command.encode_to(&mut out));
+        self.commands.iter().for_each(|command| command.encode_to(&mut out));
         out.into()
     }
 
@@ -308,21 +273,14 @@ impl MetaBatch {
 fn decode_found(r: &mut Reader<'_>) -> Result<MetaAction, CodecError> {
     let cluster = ClusterId::from_bytes(r.array()?);
     let count = r.count(MAX_NODES)?;
-    let nodes = (0..count)
-        .map(|_| decode_node(r))
-        .collect::<Result<_, _>>()?;
+    let nodes = (0..count).map(|_| decode_node(r)).collect::<Result<_, _>>()?;
     let meta = decode_voters(r)?;
     let count = r.count(MAX_SHARDS)?;
     let mut shards = Vec::with_capacity(count);
     for _ in 0..count {
         shards.push((ShardId::from_bytes(r.array()?), decode_voters(r)?));
     }
-    Ok(MetaAction::Found {
-        cluster,
-        nodes,
-        meta,
-        shards,
-    })
+    Ok(MetaAction::Found { cluster, nodes, meta, shards })
 }
 
 pub(super) fn encode_node(node: &NodeInfo, out: &mut Vec<u8>) {
@@ -335,12 +293,7 @@ pub(super) fn encode_node(node: &NodeInfo, out: &mut Vec<u8>) {
 pub(super) fn decode_node(r: &mut Reader<'_>) -> Result<NodeInfo, CodecError> {
     let id = r.u64()?;
     let mut text = || r.text(MAX_NODE_TEXT_BYTES).map(str::to_owned);
-    Ok(NodeInfo {
-        id,
-        name: text()?,
-        site: text()?,
-        address: text()?,
-    })
+    Ok(NodeInfo { id, name: text()?, site: text()?, address: text()? })
 }
 
 pub(super) fn encode_voters(voters: &[NodeId], out: &mut Vec<u8>) {

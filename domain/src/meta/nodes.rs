@@ -9,19 +9,10 @@ use crate::rows::{Rows, Table};
 use crate::stage::Stage;
 
 /// Learns of a node, or of its new address.
-pub(super) fn register<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    view: &mut MetaView,
-    info: &NodeInfo,
-) -> Result<(), Refusal> {
+pub(super) fn register<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, info: &NodeInfo) -> Result<(), Refusal> {
     check(info)?;
     let living = |node: &&Node| node.state != NodeState::Decommissioned;
-    if view
-        .nodes
-        .values()
-        .filter(living)
-        .any(|node| node.info.name == info.name && node.info.id != info.id)
-    {
+    if view.nodes.values().filter(living).any(|node| node.info.name == info.name && node.info.id != info.id) {
         return Err(Refusal::NodeNameTaken);
     }
     let state = match view.nodes.get(&info.id) {
@@ -30,76 +21,34 @@ pub(super) fn register<R: Rows>(
         None if view.nodes.len() >= MAX_NODES => return Err(Refusal::TooMany),
         None => NodeState::Standby,
     };
-    put(
-        stage,
-        view,
-        Node {
-            info: info.clone(),
-            state,
-        },
-    );
+    put(stage, view, Node { info: info.clone(), state });
     Ok(())
 }
 
 /// Whether this can be a node at all.
 pub(super) fn check(info: &NodeInfo) -> Result<(), Refusal> {
     let fits = |text: &str| !text.is_empty() && text.len() <= MAX_NODE_TEXT_BYTES;
-    let good = info.id != 0
-        && fits(&info.name)
-        && info.site.len() <= MAX_NODE_TEXT_BYTES
-        && fits(&info.address);
-    if good {
-        Ok(())
-    } else {
-        Err(Refusal::InvalidContent)
-    }
+    let good = info.id != 0 && fits(&info.name) && info.site.len() <= MAX_NODE_TEXT_BYTES && fits(&info.address);
+    if good { Ok(()) } else { Err(Refusal::InvalidContent) }
 }
 
-pub(super) fn activate<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    view: &mut MetaView,
-    id: NodeId,
-) -> Result<(), Refusal> {
+pub(super) fn activate<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, id: NodeId) -> Result<(), Refusal> {
     turn(stage, view, id, &[NodeState::Standby], NodeState::Active)
 }
 
-pub(super) fn decommission<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    view: &mut MetaView,
-    id: NodeId,
-) -> Result<(), Refusal> {
-    let others = view
-        .nodes
-        .values()
-        .filter(|node| node.state == NodeState::Active && node.info.id != id)
-        .count();
+pub(super) fn decommission<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, id: NodeId) -> Result<(), Refusal> {
+    let others = view.nodes.values().filter(|node| node.state == NodeState::Active && node.info.id != id).count();
     if others == 0 && view.nodes.contains_key(&id) {
         return Err(Refusal::LastNode);
     }
-    turn(
-        stage,
-        view,
-        id,
-        &[NodeState::Standby, NodeState::Active],
-        NodeState::Decommissioning,
-    )
+    turn(stage, view, id, &[NodeState::Standby, NodeState::Active], NodeState::Decommissioning)
 }
 
-pub(super) fn retire<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    view: &mut MetaView,
-    id: NodeId,
-) -> Result<(), Refusal> {
+pub(super) fn retire<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, id: NodeId) -> Result<(), Refusal> {
     if view.voters_on(id) > 0 {
         return Err(Refusal::NodeInUse);
     }
-    turn(
-        stage,
-        view,
-        id,
-        &[NodeState::Decommissioning],
-        NodeState::Decommissioned,
-    )
+    turn(stage, view, id, &[NodeState::Decommissioning], NodeState::Decommissioned)
 }
 
 fn turn<R: Rows>(
@@ -122,10 +71,6 @@ fn turn<R: Rows>(
 }
 
 pub(super) fn put<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, node: Node) {
-    stage.put(
-        Table::Node,
-        &node.info.id.to_be_bytes(),
-        Some(encode_node_row(&node)),
-    );
+    stage.put(Table::Node, &node.info.id.to_be_bytes(), Some(encode_node_row(&node)));
     view.nodes.insert(node.info.id, node);
 }

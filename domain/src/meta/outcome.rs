@@ -38,22 +38,13 @@ impl MetaOutcome {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         match self {
-            Self::Committed {
-                revision,
-                time_us,
-                repeated,
-            } => {
+            Self::Committed { revision, time_us, repeated } => {
                 out.put_u8(1);
                 out.put_varint(*revision);
                 out.put_i64(*time_us);
                 out.put_u8(u8::from(*repeated));
             }
-            Self::Enrolled {
-                person,
-                epoch,
-                not_before_s,
-                repeated,
-            } => {
+            Self::Enrolled { person, epoch, not_before_s, repeated } => {
                 out.put_u8(2);
                 out.put_array(person.as_bytes());
                 out.put_varint(*epoch);
@@ -73,11 +64,7 @@ impl MetaOutcome {
         let mut r = Reader::new(bytes, "meta outcome");
         r.version(VERSION)?;
         let outcome = match r.u8()? {
-            1 => Self::Committed {
-                revision: r.varint()?,
-                time_us: r.i64()?,
-                repeated: flag(&mut r)?,
-            },
+            1 => Self::Committed { revision: r.varint()?, time_us: r.i64()?, repeated: flag(&mut r)? },
             2 => Self::Enrolled {
                 person: PersonId::from_bytes(r.array()?),
                 epoch: r.varint()?,

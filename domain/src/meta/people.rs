@@ -1,10 +1,7 @@
 //! People and their tokens.
 
 use super::outcome::MetaOutcome;
-use super::rows::{
-    decode_subject, encode_epoch, encode_person, encode_subject, encode_token, subject_key,
-    token_key,
-};
+use super::rows::{decode_subject, encode_epoch, encode_person, encode_subject, encode_token, subject_key, token_key};
 use super::view::MetaView;
 use crate::ids::PersonId;
 use crate::limits::{MAX_REVOKED_TOKENS, REVOKED_TOKEN_GRACE_S, REVOKED_TOKEN_LIFE_S};
@@ -27,12 +24,7 @@ pub(super) fn enrolled<R: Rows>(
 
 pub(super) fn answer(view: &MetaView, person: PersonId, repeated: bool) -> MetaOutcome {
     let epoch = view.epoch_of(person);
-    MetaOutcome::Enrolled {
-        person,
-        epoch: epoch.epoch,
-        not_before_s: epoch.not_before_s,
-        repeated,
-    }
+    MetaOutcome::Enrolled { person, epoch: epoch.epoch, not_before_s: epoch.not_before_s, repeated }
 }
 
 /// Gives an id to somebody who has none.
@@ -48,16 +40,8 @@ pub(super) fn enroll<R: Rows>(
     if stage.get(Table::Person, person.as_bytes())?.is_some() {
         return Ok(Err(Refusal::InvalidAction));
     }
-    stage.put(
-        Table::Person,
-        person.as_bytes(),
-        Some(encode_person(issuer, subject)),
-    );
-    stage.put(
-        Table::Subject,
-        &subject_key(issuer, subject),
-        Some(encode_subject(person)),
-    );
+    stage.put(Table::Person, person.as_bytes(), Some(encode_person(issuer, subject)));
+    stage.put(Table::Subject, &subject_key(issuer, subject), Some(encode_subject(person)));
     Ok(Ok(()))
 }
 
@@ -78,32 +62,17 @@ pub(super) fn revoke_token<R: Rows>(
         told => told,
     };
     let gone = |expires_s: &i64| expires_s.saturating_add(REVOKED_TOKEN_GRACE_S) < now_s;
-    let expired: Vec<_> = view
-        .tokens
-        .iter()
-        .filter(|(_, e)| gone(e))
-        .map(|(t, _)| t.clone())
-        .take(FORGET_AT_ONCE)
-        .collect();
-    if expired.is_empty()
-        && view.tokens.len() >= MAX_REVOKED_TOKENS
-        && !view.tokens.contains_key(token)
-    {
+    let expired: Vec<_> =
+        view.tokens.iter().filter(|(_, e)| gone(e)).map(|(t, _)| t.clone()).take(FORGET_AT_ONCE).collect();
+    if expired.is_empty() && view.tokens.len() >= MAX_REVOKED_TOKENS && !view.tokens.contains_key(token) {
         return Err(Refusal::TooMany);
     }
     for token in expired {
         stage.put(Table::Revoked, &token_key(&token), None);
         view.tokens.remove(&token);
     }
-    let expires_s = view
-        .tokens
-        .get(token)
-        .map_or(expires_s, |known| expires_s.max(*known));
-    stage.put(
-        Table::Revoked,
-        &token_key(token),
-        Some(encode_token(token, expires_s)),
-    );
+    let expires_s = view.tokens.get(token).map_or(expires_s, |known| expires_s.max(*known));
+    stage.put(Table::Revoked, &token_key(token), Some(encode_token(token, expires_s)));
     view.tokens.insert(token.to_owned(), expires_s);
     Ok(())
 }

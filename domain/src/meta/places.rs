@@ -22,8 +22,7 @@ pub(super) fn found<R: Rows>(
     if view.cluster.is_some() {
         return Err(Refusal::AlreadyFounded);
     }
-    if infos.is_empty() || infos.len() > MAX_NODES || shards.is_empty() || shards.len() > MAX_SHARDS
-    {
+    if infos.is_empty() || infos.len() > MAX_NODES || shards.is_empty() || shards.len() > MAX_SHARDS {
         return Err(Refusal::InvalidContent);
     }
     infos.iter().try_for_each(nodes::check)?;
@@ -31,48 +30,19 @@ pub(super) fn found<R: Rows>(
     for voters in voters {
         check_voters(voters, |id| infos.iter().any(|info| info.id == id))?;
     }
-    let unique = |at: usize| {
-        shards[..at].iter().all(|(id, _)| *id != shards[at].0) && shards[at].0 != ShardId::META
-    };
+    let unique = |at: usize| shards[..at].iter().all(|(id, _)| *id != shards[at].0) && shards[at].0 != ShardId::META;
     if !(0..shards.len()).all(unique) {
         return Err(Refusal::InvalidContent);
     }
     view.cluster = Some(cluster);
     for info in infos {
-        nodes::put(
-            stage,
-            view,
-            Node {
-                info: info.clone(),
-                state: NodeState::Active,
-            },
-        );
+        nodes::put(stage, view, Node { info: info.clone(), state: NodeState::Active });
     }
-    put(
-        stage,
-        view,
-        META_ORDINAL,
-        ShardPlace {
-            shard: ShardId::META,
-            voters: meta.to_vec(),
-            epoch: 1,
-        },
-    );
+    put(stage, view, META_ORDINAL, ShardPlace { shard: ShardId::META, voters: meta.to_vec(), epoch: 1 });
     for (ordinal, (shard, voters)) in (0u16..).zip(shards) {
-        put(
-            stage,
-            view,
-            ordinal,
-            ShardPlace {
-                shard: *shard,
-                voters: voters.clone(),
-                epoch: 1,
-            },
-        );
+        put(stage, view, ordinal, ShardPlace { shard: *shard, voters: voters.clone(), epoch: 1 });
     }
-    view.slots = (0..SLOTS)
-        .map(|slot| (slot * shards.len() / SLOTS) as u16)
-        .collect();
+    view.slots = (0..SLOTS).map(|slot| (slot * shards.len() / SLOTS) as u16).collect();
     stage.put(Table::Slot, keys::SINGLE, Some(encode_slots(&view.slots)));
     Ok(())
 }
@@ -88,33 +58,16 @@ pub(super) fn set<R: Rows>(
     let (ordinal, place) = match &view.meta {
         Some(place) if shard == ShardId::META => (META_ORDINAL, place),
         _ => {
-            let at = view
-                .shards
-                .iter()
-                .position(|place| place.shard == shard)
-                .ok_or(Refusal::ShardUnknown)?;
+            let at = view.shards.iter().position(|place| place.shard == shard).ok_or(Refusal::ShardUnknown)?;
             (at as u16, &view.shards[at])
         }
     };
     if epoch != place.epoch + 1 {
         return Err(Refusal::StaleEpoch);
     }
-    let living = |id| {
-        view.nodes
-            .get(&id)
-            .is_some_and(|node: &Node| node.state != NodeState::Decommissioned)
-    };
+    let living = |id| view.nodes.get(&id).is_some_and(|node: &Node| node.state != NodeState::Decommissioned);
     check_voters(voters, living)?;
-    put(
-        stage,
-        view,
-        ordinal,
-        ShardPlace {
-            shard,
-            voters: voters.to_vec(),
-            epoch,
-        },
-    );
+    put(stage, view, ordinal, ShardPlace { shard, voters: voters.to_vec(), epoch });
     Ok(())
 }
 
@@ -158,11 +111,7 @@ fn check_voters(voters: &[NodeId], known: impl Fn(NodeId) -> bool) -> Result<(),
 }
 
 fn put<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, ordinal: u16, place: ShardPlace) {
-    stage.put(
-        Table::Shard,
-        place.shard.as_bytes(),
-        Some(encode_shard(ordinal, &place)),
-    );
+    stage.put(Table::Shard, place.shard.as_bytes(), Some(encode_shard(ordinal, &place)));
     match view.shards.get_mut(usize::from(ordinal)) {
         Some(known) => *known = place,
         None if ordinal == META_ORDINAL => view.meta = Some(place),

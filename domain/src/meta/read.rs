@@ -28,23 +28,12 @@ pub fn person<R: Rows>(rows: &R, person: PersonId) -> Result<Option<PersonView>,
     };
     let (issuer, subject) = sound(decode_person(&row), Table::Person);
     let epoch = rows.get(Table::Epoch, person.as_bytes())?;
-    let epoch = epoch.map_or(PersonEpoch::default(), |row| {
-        sound(decode_epoch(&row), Table::Epoch)
-    });
-    Ok(Some(PersonView {
-        person,
-        issuer,
-        subject,
-        epoch,
-    }))
+    let epoch = epoch.map_or(PersonEpoch::default(), |row| sound(decode_epoch(&row), Table::Epoch));
+    Ok(Some(PersonView { person, issuer, subject, epoch }))
 }
 
 /// The person who is this issuer's subject.
-pub fn find_person<R: Rows>(
-    rows: &R,
-    issuer: &str,
-    subject: &str,
-) -> Result<Option<PersonView>, R::Error> {
+pub fn find_person<R: Rows>(rows: &R, issuer: &str, subject: &str) -> Result<Option<PersonView>, R::Error> {
     match rows.get(Table::Subject, &subject_key(issuer, subject))? {
         Some(row) => person(rows, sound(decode_subject(&row), Table::Subject)),
         None => Ok(None),
@@ -52,19 +41,12 @@ pub fn find_person<R: Rows>(
 }
 
 /// People above `after`, at most `limit`.
-pub fn list_people<R: Rows>(
-    rows: &R,
-    after: Option<PersonId>,
-    limit: usize,
-) -> Result<Listing<PersonView>, R::Error> {
+pub fn list_people<R: Rows>(rows: &R, after: Option<PersonId>, limit: usize) -> Result<Listing<PersonView>, R::Error> {
     let after = after.as_ref().map(PersonId::as_bytes);
     let ids = ids_after(rows, Table::Person, &[], after, limit.clamp(1, MAX_PAGE))?;
     let mut items = Vec::with_capacity(ids.items.len());
     for id in ids.items {
         items.extend(person(rows, PersonId::from_bytes(id))?);
     }
-    Ok(Listing {
-        items,
-        more: ids.more,
-    })
+    Ok(Listing { items, more: ids.more })
 }

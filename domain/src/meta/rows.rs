@@ -67,9 +67,7 @@ pub(super) fn encode_subject(person: PersonId) -> Vec<u8> {
 }
 
 pub(super) fn decode_subject(bytes: &[u8]) -> Result<PersonId, CodecError> {
-    read(bytes, "subject row", |r| {
-        r.array().map(PersonId::from_bytes)
-    })
+    read(bytes, "subject row", |r| r.array().map(PersonId::from_bytes))
 }
 
 pub(super) fn encode_node_row(node: &Node) -> Vec<u8> {
@@ -87,10 +85,7 @@ pub(super) fn decode_node_row(bytes: &[u8]) -> Result<Node, CodecError> {
             4 => NodeState::Decommissioned,
             _ => return Err(r.malformed()),
         };
-        Ok(Node {
-            info: decode_node(r)?,
-            state,
-        })
+        Ok(Node { info: decode_node(r)?, state })
     })
 }
 
@@ -105,14 +100,7 @@ pub(super) fn encode_shard(ordinal: u16, place: &ShardPlace) -> Vec<u8> {
 pub(super) fn decode_shard(shard: ShardId, bytes: &[u8]) -> Result<(u16, ShardPlace), CodecError> {
     read(bytes, "shard row", |r| {
         let (ordinal, epoch) = (r.u16()?, r.varint()?);
-        Ok((
-            ordinal,
-            ShardPlace {
-                shard,
-                epoch,
-                voters: decode_voters(r)?,
-            },
-        ))
+        Ok((ordinal, ShardPlace { shard, epoch, voters: decode_voters(r)? }))
     })
 }
 
@@ -124,9 +112,7 @@ pub(super) fn encode_slots(slots: &[u16]) -> Vec<u8> {
 }
 
 pub(super) fn decode_slots(bytes: &[u8]) -> Result<Vec<u16>, CodecError> {
-    read(bytes, "slots row", |r| {
-        (0..SLOTS).map(|_| r.u16()).collect()
-    })
+    read(bytes, "slots row", |r| (0..SLOTS).map(|_| r.u16()).collect())
 }
 
 pub(super) fn encode_moved(moved: MovedRoom) -> Vec<u8> {
@@ -137,12 +123,7 @@ pub(super) fn encode_moved(moved: MovedRoom) -> Vec<u8> {
 }
 
 pub(super) fn decode_moved(bytes: &[u8]) -> Result<MovedRoom, CodecError> {
-    read(bytes, "moved row", |r| {
-        Ok(MovedRoom {
-            shard: r.u16()?,
-            epoch: r.varint()?,
-        })
-    })
+    read(bytes, "moved row", |r| Ok(MovedRoom { shard: r.u16()?, epoch: r.varint()? }))
 }
 
 pub(super) fn encode_token(token: &str, expires_s: i64) -> Vec<u8> {
@@ -169,12 +150,7 @@ pub(super) fn encode_epoch(epoch: PersonEpoch) -> Vec<u8> {
 }
 
 pub(super) fn decode_epoch(bytes: &[u8]) -> Result<PersonEpoch, CodecError> {
-    read(bytes, "epoch row", |r| {
-        Ok(PersonEpoch {
-            epoch: r.varint()?,
-            not_before_s: r.i64()?,
-        })
-    })
+    read(bytes, "epoch row", |r| Ok(PersonEpoch { epoch: r.varint()?, not_before_s: r.i64()? }))
 }
 
 /// Cluster, policy version, revision.
@@ -187,7 +163,5 @@ pub(super) fn encode_cluster(cluster: ClusterId, policy: u64, revision: u64) -> 
 }
 
 pub(super) fn decode_cluster(bytes: &[u8]) -> Result<(ClusterId, u64, u64), CodecError> {
-    read(bytes, "cluster row", |r| {
-        Ok((ClusterId::from_bytes(r.array()?), r.varint()?, r.varint()?))
-    })
+    read(bytes, "cluster row", |r| Ok((ClusterId::from_bytes(r.array()?), r.varint()?, r.varint()?)))
 }

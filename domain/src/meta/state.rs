@@ -4,8 +4,7 @@ use super::apply;
 use super::command::MetaBatch;
 use super::outcome::MetaOutcome;
 use super::rows::{
-    META_ORDINAL, decode_cluster, decode_epoch, decode_moved, decode_node_row, decode_shard,
-    decode_slots, decode_token,
+    META_ORDINAL, decode_cluster, decode_epoch, decode_moved, decode_node_row, decode_shard, decode_slots, decode_token,
 };
 use super::view::MetaView;
 use crate::cache::Cache;
@@ -36,17 +35,8 @@ impl Meta {
     /// The state as the rows say.
     pub fn load<R: Rows>(rows: &R) -> Result<Self, R::Error> {
         let (head, tail) = load_head(ShardId::META, rows)?;
-        let warm = Warm {
-            head,
-            tail,
-            rooms: Cache::new(0),
-            members: Cache::new(0),
-        };
-        Ok(Self {
-            view: load_view(rows)?,
-            warm,
-            torn: false,
-        })
+        let warm = Warm { head, tail, rooms: Cache::new(0), members: Cache::new(0) };
+        Ok(Self { view: load_view(rows)?, warm, torn: false })
     }
 
     /// The cluster, as of the last batch.
@@ -67,10 +57,7 @@ impl Meta {
     /// Applies a batch to `rows`, which must hold the changes of all batches before. Deterministic, as
     /// [`crate::Shard::apply`] is; after an error only a new [`Meta::load`] helps.
     pub fn apply<R: Rows>(&mut self, rows: &R, batch: &MetaBatch) -> Result<MetaApplied, R::Error> {
-        assert!(
-            !self.torn,
-            "a batch failed half-way: load the meta group again"
-        );
+        assert!(!self.torn, "a batch failed half-way: load the meta group again");
         self.torn = true;
         let mut stage = Stage::new(ShardId::META, rows, &mut self.warm, batch.commands.len());
         let mut outcomes = Vec::with_capacity(batch.commands.len());
@@ -98,40 +85,25 @@ fn load_view<R: Rows>(rows: &R) -> Result<MetaView, R::Error> {
     })?;
     let mut places = Vec::new();
     each(rows, Table::Shard, |key, value| {
-        places.push(sound(
-            decode_shard(ShardId::from_bytes(id(key)), value),
-            Table::Shard,
-        ));
+        places.push(sound(decode_shard(ShardId::from_bytes(id(key)), value), Table::Shard));
     })?;
     places.sort_by_key(|(ordinal, _)| *ordinal);
-    view.meta = places
-        .pop_if(|(ordinal, _)| *ordinal == META_ORDINAL)
-        .map(|(_, place)| place);
+    view.meta = places.pop_if(|(ordinal, _)| *ordinal == META_ORDINAL).map(|(_, place)| place);
     view.shards = places.into_iter().map(|(_, place)| place).collect();
     each(rows, Table::Moved, |key, value| {
-        view.moved.insert(
-            RoomId::from_bytes(id(key)),
-            sound(decode_moved(value), Table::Moved),
-        );
+        view.moved.insert(RoomId::from_bytes(id(key)), sound(decode_moved(value), Table::Moved));
     })?;
     each(rows, Table::Revoked, |_, value| {
         let (token, expires_s) = sound(decode_token(value), Table::Revoked);
         view.tokens.insert(token, expires_s);
     })?;
     each(rows, Table::Epoch, |key, value| {
-        view.people.insert(
-            PersonId::from_bytes(id(key)),
-            sound(decode_epoch(value), Table::Epoch),
-        );
+        view.people.insert(PersonId::from_bytes(id(key)), sound(decode_epoch(value), Table::Epoch));
     })?;
     Ok(view)
 }
 
-fn each<R: Rows>(
-    rows: &R,
-    table: Table,
-    mut visit: impl FnMut(&[u8], &[u8]),
-) -> Result<(), R::Error> {
+fn each<R: Rows>(rows: &R, table: Table, mut visit: impl FnMut(&[u8], &[u8])) -> Result<(), R::Error> {
     rows.scan(table, &[], &keys::end_of(&[]), false, &mut |key, value| {
         visit(key, value);
         true

@@ -132,8 +132,6 @@ impl MetaView {
 
     /// How many replicas vote on this node.
     pub fn voters_on(&self, node: NodeId) -> usize {
-        self.places()
-            .filter(|place| place.voters.contains(&node))
-            .count()
+        self.places().filter(|place| place.voters.contains(&node)).count()
     }
 }

@@ -26,25 +26,16 @@ fn again(table: Table, bytes: &Bytes) -> Option<Vec<u8>> {
         Table::Member => Member::decode(bytes).ok().map(|v| v.encode()),
         Table::Event => EventRow::decode(bytes).ok().map(|v| v.encode()),
         Table::Record => RecordRow::decode(bytes).ok().map(|v| v.encode()),
-        Table::Dedup => DedupRow::decode(bytes).ok().map(|v| {
-            DedupRow::encode(v.action, &v.outcome, &v.proof, |out| {
-                out.extend_from_slice(&v.fields)
-            })
-        }),
+        Table::Dedup => DedupRow::decode(bytes)
+            .ok()
+            .map(|v| DedupRow::encode(v.action, &v.outcome, &v.proof, |out| out.extend_from_slice(&v.fields))),
         Table::ReadMark => mark::decode(bytes).ok().map(mark::encode),
         _ => Some(bytes.to_vec()),
     }
 }
 
-const TABLES: [Table; 7] = [
-    Table::Head,
-    Table::Room,
-    Table::Member,
-    Table::Event,
-    Table::Record,
-    Table::Dedup,
-    Table::ReadMark,
-];
+const TABLES: [Table; 7] =
+    [Table::Head, Table::Room, Table::Member, Table::Event, Table::Record, Table::Dedup, Table::ReadMark];
 
 proptest! {
     #[test]

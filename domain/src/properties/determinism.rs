@@ -28,12 +28,7 @@ fn run(commands: &[Command], sizes: &[usize], cached: usize, reload: bool) -> Ru
     while !rest.is_empty() {
         let (now, later) = rest.split_at(rest.len().min(*sizes.next().expect("at least one size")));
         rest = later;
-        let Ok(applied) = shard.apply(
-            &rows,
-            &Batch {
-                commands: now.to_vec(),
-            },
-        );
+        let Ok(applied) = shard.apply(&rows, &Batch { commands: now.to_vec() });
         let keys: HashSet<_> = applied.changes.iter().map(|c| (c.table, &c.key)).collect();
         assert_eq!(keys.len(), applied.changes.len(), "one final value per row");
         rows.commit(&applied.changes);
@@ -44,12 +39,7 @@ fn run(commands: &[Command], sizes: &[usize], cached: usize, reload: bool) -> Ru
             shard = again;
         }
     }
-    Run {
-        root: shard.record_root(),
-        rows,
-        outcomes,
-        events,
-    }
+    Run { root: shard.record_root(), rows, outcomes, events }
 }
 
 proptest! {

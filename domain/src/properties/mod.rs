@@ -34,11 +34,7 @@ fn any_command() -> impl Strategy<Value = Command> {
             let action = match what {
                 0..=2 => {
                     let visibility = Visibility::ALL[usize::from(pick)];
-                    Action::CreateRoom {
-                        room,
-                        visibility,
-                        peer: (visibility == Visibility::Direct).then_some(person),
-                    }
+                    Action::CreateRoom { room, visibility, peer: (visibility == Visibility::Direct).then_some(person) }
                 }
                 3..=8 => Action::SendMessage { room },
                 9 | 10 => Action::EditMessage { room, target },
@@ -50,22 +46,10 @@ fn any_command() -> impl Strategy<Value = Command> {
                 19 => Action::SetRole { room, person, role },
                 20 => Action::SetTopic { room },
                 21 => Action::MarkRead { room, seq: target },
-                22 => Action::Claim {
-                    method: u16::from(pick),
-                },
-                _ => Action::Refused {
-                    room: Some(room),
-                    reason: 1,
-                    count: target,
-                    first_us: 1,
-                    last_us: 2,
-                },
+                22 => Action::Claim { method: u16::from(pick) },
+                _ => Action::Refused { room: Some(room), reason: 1, count: target, first_us: 1, last_us: 2 },
             };
-            let content = if what < 3 {
-                named("room")
-            } else {
-                Content::text(format!("text {}", text % 4))
-            };
+            let content = if what < 3 { named("room") } else { Content::text(format!("text {}", text % 4)) };
             let mut command = command(stamp, someone(actor), action, &content);
             command.request = RequestId::from_bytes([request; 16]);
             command.policy = 1 + u64::from(text == 255);

@@ -17,23 +17,12 @@ use crate::shard::Shard;
 use crate::testkit::SHARD;
 use crate::tree::Frontier;
 
-fn page(
-    rows: &MemRows,
-    person: PersonId,
-    room: RoomId,
-    request: HistoryRequest,
-) -> Option<crate::read::Page> {
+fn page(rows: &MemRows, person: PersonId, room: RoomId, request: HistoryRequest) -> Option<crate::read::Page> {
     let Ok(page) = history(rows, person, room, &request);
     page.ok()
 }
 
-const ALL: HistoryRequest = HistoryRequest {
-    after: 0,
-    before: 0,
-    limit: 1_000,
-    limit_bytes: 1 << 20,
-    from_now: false,
-};
+const ALL: HistoryRequest = HistoryRequest { after: 0, before: 0, limit: 1_000, limit_bytes: 1 << 20, from_now: false };
 
 /// Who may see what, by the plainest reading of a room's entries.
 fn may_see(entries: &[Entry], person: PersonId) -> Vec<u64> {
@@ -64,76 +53,39 @@ fn may_see(entries: &[Entry], person: PersonId) -> Vec<u64> {
 }
 
 fn check_room(rows: &MemRows, id: RoomId, entries: &[Entry]) -> Result<(), TestCaseError> {
-    let Ok(Some(state)) = room(rows, id) else {
-        panic!("a room with entries is there")
-    };
+    let Ok(Some(state)) = room(rows, id) else { panic!("a room with entries is there") };
     prop_assert_eq!(state.head, entries.len() as u64);
     let mut current = 0;
     for person in (0..PEOPLE).map(someone) {
         let expected = may_see(entries, person);
         let found = page(rows, person, id, ALL);
-        let seqs: Vec<u64> = found
-            .iter()
-            .flat_map(|p| &p.entries)
-            .map(|e| e.seq)
-            .collect();
+        let seqs: Vec<u64> = found.iter().flat_map(|p| &p.entries).map(|e| e.seq).collect();
         prop_assert_eq!(&seqs, &expected, "person {:?}", person);
         let Ok(listing) = members(rows, person, id, None, 1_000);
         let Ok(listing) = listing else { continue };
         current = listing.items.len() as u64;
         prop_assert_eq!(current, state.members);
-        let owners = listing
-            .items
-            .iter()
-            .filter(|m| m.role == Role::Owner)
-            .count() as u64;
+        let owners = listing.items.iter().filter(|m| m.role == Role::Owner).count() as u64;
         prop_assert_eq!(owners, state.owners);
-        prop_assert!(
-            owners > 0 || state.visibility == Visibility::Direct,
-            "a room has an owner"
-        );
+        prop_assert!(owners > 0 || state.visibility == Visibility::Direct, "a room has an owner");
         let Ok(counts) = unread(rows, person, &[id]);
-        let from = listing
-            .items
-            .iter()
-            .find(|m| m.person == person)
-            .expect("a member")
-            .since;
-        let from = if state.visibility == Visibility::Public {
-            1
-        } else {
-            from
-        };
+        let from = listing.items.iter().find(|m| m.person == person).expect("a member").since;
+        let from = if state.visibility == Visibility::Public { 1 } else { from };
         let low = counts[0].read.max(from - 1);
-        let messages = entries
-            .iter()
-            .filter(|e| e.kind == Kind::Message && e.seq > low)
-            .count() as u64;
+        let messages = entries.iter().filter(|e| e.kind == Kind::Message && e.seq > low).count() as u64;
         prop_assert_eq!(counts[0].messages, messages);
     }
-    prop_assert!(
-        current == state.members,
-        "somebody sees the members, unless there are none"
-    );
+    prop_assert!(current == state.members, "somebody sees the members, unless there are none");
     Ok(())
 }
 
-fn check_pages(
-    rows: &MemRows,
-    id: RoomId,
-    person: PersonId,
-    limit: usize,
-) -> Result<(), TestCaseError> {
+fn check_pages(rows: &MemRows, id: RoomId, person: PersonId, limit: usize) -> Result<(), TestCaseError> {
     let Some(whole) = page(rows, person, id, ALL) else {
         return Ok(());
     };
     for backwards in [false, true] {
         let mut found = Vec::new();
-        let mut request = HistoryRequest {
-            limit,
-            limit_bytes: 20,
-            ..ALL
-        };
+        let mut request = HistoryRequest { limit, limit_bytes: 20, ..ALL };
         request.before = if backwards { whole.head + 1 } else { 0 };
         loop {
             let part = page(rows, person, id, request).expect("the room is still there");
@@ -170,16 +122,11 @@ fn check_pages(
 }
 
 fn check_hidden(rows: &MemRows, id: RoomId, entries: &[Entry]) -> Result<(), TestCaseError> {
-    let redacted: Vec<u64> = entries
-        .iter()
-        .filter(|e| e.kind == Kind::Redaction)
-        .filter_map(|e| e.target)
-        .collect();
+    let redacted: Vec<u64> = entries.iter().filter(|e| e.kind == Kind::Redaction).filter_map(|e| e.target).collect();
     for person in (0..PEOPLE).map(someone) {
         for shown in page(rows, person, id, ALL).iter().flat_map(|p| &p.entries) {
             let message = shown.kind == Kind::Message && redacted.contains(&shown.seq);
-            let edit =
-                shown.kind == Kind::Edit && redacted.contains(&shown.target.unwrap_or_default());
+            let edit = shown.kind == Kind::Edit && redacted.contains(&shown.target.unwrap_or_default());
             prop_assert_eq!(shown.content.is_empty(), message || edit, "{:?}", shown);
         }
     }

@@ -13,10 +13,7 @@ use crate::stage::sound;
 
 /// The facts that the rules ask about, as of these rows.
 pub fn facts<R: Rows>(rows: &R, actor: PersonId, action: &Action) -> Result<LoadedFacts, R::Error> {
-    let Some(room) = action
-        .room()
-        .filter(|_| !matches!(action, Action::Refused { .. }))
-    else {
+    let Some(room) = action.room().filter(|_| !matches!(action, Action::Refused { .. })) else {
         return Ok(LoadedFacts::default());
     };
     let subject = match action.person() {
@@ -27,22 +24,13 @@ pub fn facts<R: Rows>(rows: &R, actor: PersonId, action: &Action) -> Result<Load
         Some(seq) => super::event(rows, room, seq)?.as_ref().map(target_of),
         None => None,
     };
-    Ok(LoadedFacts {
-        room: super::room(rows, room)?,
-        actor: super::member(rows, room, actor)?,
-        subject,
-        target,
-    })
+    Ok(LoadedFacts { room: super::room(rows, room)?, actor: super::member(rows, room, actor)?, subject, target })
 }
 
 /// The answer to a request that was seen before: the first one, or that its id is taken. None if it is new, as far as these
 /// rows know: apply has the last word.
 pub fn first_answer<R: Rows>(rows: &R, command: &Command) -> Result<Option<Outcome>, R::Error> {
-    let key = keys::dedup(
-        command.actor,
-        &command.action.scope(command.actor),
-        command.request,
-    );
+    let key = keys::dedup(command.actor, &command.action.scope(command.actor), command.request);
     let Some(row) = rows.get(Table::Dedup, &key)? else {
         return Ok(None);
     };
@@ -55,10 +43,6 @@ pub fn first_answer<R: Rows>(rows: &R, command: &Command) -> Result<Option<Outco
 }
 
 /// A person's membership of a room, past or present.
-pub fn membership<R: Rows>(
-    rows: &R,
-    room: RoomId,
-    person: PersonId,
-) -> Result<Option<Member>, R::Error> {
+pub fn membership<R: Rows>(rows: &R, room: RoomId, person: PersonId) -> Result<Option<Member>, R::Error> {
     super::member(rows, room, person)
 }

@@ -28,17 +28,10 @@ pub fn feed<R: Rows>(
     let mut left = limit.clamp(1, MAX_PAGE);
     let mut bytes_left = limit_bytes.clamp(1, MAX_PAGE_BYTES) as i64;
     let mut entries = Vec::new();
-    let (from, to) = (
-        keys::event(room, after.saturating_add(1)),
-        keys::after(&keys::event(room, u64::MAX)),
-    );
+    let (from, to) = (keys::event(room, after.saturating_add(1)), keys::after(&keys::event(room, u64::MAX)));
     rows.scan(Table::Event, &from, &to, false, &mut |key, value| {
         let seq = u64::from_be_bytes(*key.last_chunk().expect("event keys end with the seq"));
-        let entry = sound(
-            EventRow::decode(&Bytes::copy_from_slice(value)),
-            Table::Event,
-        )
-        .entry(seq, false);
+        let entry = sound(EventRow::decode(&Bytes::copy_from_slice(value)), Table::Event).entry(seq, false);
         bytes_left -= entry.content.len() as i64;
         left -= 1;
         entries.push(entry);

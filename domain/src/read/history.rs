@@ -62,19 +62,12 @@ pub fn history<R: Rows>(
         return Ok(Err(outside(&room, None)));
     };
     let head = member.visible_head(room.head);
-    let mut page = Page {
-        head,
-        ..Page::default()
-    };
+    let mut page = Page { head, ..Page::default() };
     if request.from_now {
         page.to = head;
     } else {
         let backwards = request.before > 0;
-        let hi = if backwards {
-            head.min(request.before - 1)
-        } else {
-            head
-        };
+        let hi = if backwards { head.min(request.before - 1) } else { head };
         let mut stretches = stretches(&member, request.after.saturating_add(1), hi);
         page.to = request.after;
         if backwards {
@@ -105,25 +98,13 @@ fn stretches(member: &Member, lo: u64, hi: u64) -> Vec<Stretch> {
             continue;
         }
         if from > next {
-            found.push(Stretch {
-                from: next,
-                to: from - 1,
-                shown: false,
-            });
+            found.push(Stretch { from: next, to: from - 1, shown: false });
         }
-        found.push(Stretch {
-            from,
-            to,
-            shown: true,
-        });
+        found.push(Stretch { from, to, shown: true });
         next = to + 1;
     }
     if next <= hi {
-        found.push(Stretch {
-            from: next,
-            to: hi,
-            shown: false,
-        });
+        found.push(Stretch { from: next, to: hi, shown: false });
     }
     found
 }
@@ -146,18 +127,11 @@ fn fill<R: Rows>(
         }
         let mut reached = (stretch.from, stretch.to);
         if stretch.shown {
-            let (from, to) = (
-                keys::event(room, stretch.from),
-                keys::after(&keys::event(room, stretch.to)),
-            );
+            let (from, to) = (keys::event(room, stretch.from), keys::after(&keys::event(room, stretch.to)));
             let mut last = None;
             rows.scan(Table::Event, &from, &to, backwards, &mut |key, value| {
-                let seq =
-                    u64::from_be_bytes(*key.last_chunk().expect("event keys end with the seq"));
-                let row = sound(
-                    EventRow::decode(&Bytes::copy_from_slice(value)),
-                    Table::Event,
-                );
+                let seq = u64::from_be_bytes(*key.last_chunk().expect("event keys end with the seq"));
+                let row = sound(EventRow::decode(&Bytes::copy_from_slice(value)), Table::Event);
                 let entry = row.entry(seq, false);
                 bytes_left -= entry.content.len() as i64;
                 left -= 1;
@@ -166,17 +140,9 @@ fn fill<R: Rows>(
                 left > 0 && bytes_left > 0
             })?;
             let last = last.expect("a room has no holes below its head");
-            reached = if backwards {
-                (last, stretch.to)
-            } else {
-                (stretch.from, last)
-            };
+            reached = if backwards { (last, stretch.to) } else { (stretch.from, last) };
         } else {
-            page.gaps.push(Gap {
-                from: stretch.from,
-                to: stretch.to,
-                reason: GapReason::BeforeMembership,
-            });
+            page.gaps.push(Gap { from: stretch.from, to: stretch.to, reason: GapReason::BeforeMembership });
         }
         covered = Some(match covered {
             None => reached,
@@ -194,11 +160,7 @@ fn fill<R: Rows>(
 }
 
 /// A redaction hides a message's edits too, whose rows do not know of it.
-pub(super) fn hide_edits_of_redacted<R: Rows>(
-    rows: &R,
-    room: RoomId,
-    entries: &mut [Entry],
-) -> Result<(), R::Error> {
+pub(super) fn hide_edits_of_redacted<R: Rows>(rows: &R, room: RoomId, entries: &mut [Entry]) -> Result<(), R::Error> {
     let mut redacted = HashMap::new();
     for entry in entries.iter_mut().filter(|e| e.kind == Kind::Edit) {
         let target = entry.target.expect("an edit has a target");
@@ -225,36 +187,16 @@ mod tests {
     use crate::room::Role;
 
     fn cut(intervals: &[(u64, Option<u64>)], lo: u64, hi: u64) -> Vec<(u64, u64, bool)> {
-        let intervals = intervals
-            .iter()
-            .map(|(from, to)| Interval {
-                from: *from,
-                to: *to,
-            })
-            .collect();
-        let member = Member {
-            role: Role::Member,
-            since: 1,
-            removed: false,
-            intervals,
-        };
-        stretches(&member, lo, hi)
-            .iter()
-            .map(|s| (s.from, s.to, s.shown))
-            .collect()
+        let intervals = intervals.iter().map(|(from, to)| Interval { from: *from, to: *to }).collect();
+        let member = Member { role: Role::Member, since: 1, removed: false, intervals };
+        stretches(&member, lo, hi).iter().map(|s| (s.from, s.to, s.shown)).collect()
     }
 
     #[test]
     fn stretches_cover_all_that_is_asked_for() {
         assert_eq!(cut(&[(1, None)], 1, 9), [(1, 9, true)]);
-        assert_eq!(
-            cut(&[(4, Some(6)), (9, None)], 1, 12),
-            [(1, 3, false), (4, 6, true), (7, 8, false), (9, 12, true)]
-        );
-        assert_eq!(
-            cut(&[(4, Some(6)), (9, None)], 5, 8),
-            [(5, 6, true), (7, 8, false)]
-        );
+        assert_eq!(cut(&[(4, Some(6)), (9, None)], 1, 12), [(1, 3, false), (4, 6, true), (7, 8, false), (9, 12, true)]);
+        assert_eq!(cut(&[(4, Some(6)), (9, None)], 5, 8), [(5, 6, true), (7, 8, false)]);
         assert_eq!(cut(&[(4, None)], 1, 2), [(1, 2, false)]);
         assert_eq!(cut(&[(4, None)], 8, 7), []);
     }

@@ -29,17 +29,8 @@ pub fn leaf<R: Rows>(rows: &R, shard: ShardId, index: u64) -> Result<Option<Leaf
         return Ok(None);
     };
     Ok(match sound(RecordRow::decode(&row), Table::Record) {
-        RecordRow::Whole {
-            header,
-            salt,
-            content,
-        } => Some(Leaf {
-            header,
-            commitment: salt.commit(&content.bytes),
-        }),
-        RecordRow::Event { room, seq } => super::event(rows, room, seq)?.map(|row| Leaf {
-            header: row.header(shard, room, seq),
-            commitment: row.commitment(),
-        }),
+        RecordRow::Whole { header, salt, content } => Some(Leaf { header, commitment: salt.commit(&content.bytes) }),
+        RecordRow::Event { room, seq } => super::event(rows, room, seq)?
+            .map(|row| Leaf { header: row.header(shard, room, seq), commitment: row.commitment() }),
     })
 }

@@ -42,33 +42,19 @@ pub fn members<R: Rows>(
         None => id.as_bytes().to_vec(),
     };
     let limit = limit.clamp(1, MAX_PAGE);
-    let mut listing = Listing {
-        items: Vec::new(),
-        more: false,
-    };
-    rows.scan(
-        Table::Member,
-        &from,
-        &keys::end_of(id.as_bytes()),
-        false,
-        &mut |key, value| {
-            let found = sound(Member::decode(value), Table::Member);
-            if !found.is_current() {
-                return true;
-            }
-            if listing.items.len() == limit {
-                listing.more = true;
-                return false;
-            }
-            let person =
-                PersonId::from_bytes(*key.last_chunk().expect("member keys end with the person"));
-            listing.items.push(MemberView {
-                person,
-                role: found.role,
-                since: found.since,
-            });
-            true
-        },
-    )?;
+    let mut listing = Listing { items: Vec::new(), more: false };
+    rows.scan(Table::Member, &from, &keys::end_of(id.as_bytes()), false, &mut |key, value| {
+        let found = sound(Member::decode(value), Table::Member);
+        if !found.is_current() {
+            return true;
+        }
+        if listing.items.len() == limit {
+            listing.more = true;
+            return false;
+        }
+        let person = PersonId::from_bytes(*key.last_chunk().expect("member keys end with the person"));
+        listing.items.push(MemberView { person, role: found.role, since: found.since });
+        true
+    })?;
     Ok(Ok(listing))
 }

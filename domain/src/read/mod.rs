@@ -35,25 +35,15 @@ pub struct Listing<T> {
 }
 
 pub(crate) fn room<R: Rows>(rows: &R, id: RoomId) -> Result<Option<Room>, R::Error> {
-    Ok(rows
-        .get(Table::Room, id.as_bytes())?
-        .map(|row| sound(Room::decode(&row), Table::Room)))
+    Ok(rows.get(Table::Room, id.as_bytes())?.map(|row| sound(Room::decode(&row), Table::Room)))
 }
 
-pub(crate) fn member<R: Rows>(
-    rows: &R,
-    room: RoomId,
-    person: PersonId,
-) -> Result<Option<Member>, R::Error> {
+pub(crate) fn member<R: Rows>(rows: &R, room: RoomId, person: PersonId) -> Result<Option<Member>, R::Error> {
     let row = rows.get(Table::Member, &keys::member(room, person))?;
     Ok(row.map(|row| sound(Member::decode(&row), Table::Member)))
 }
 
-pub(crate) fn event<R: Rows>(
-    rows: &R,
-    room: RoomId,
-    seq: u64,
-) -> Result<Option<EventRow>, R::Error> {
+pub(crate) fn event<R: Rows>(rows: &R, room: RoomId, seq: u64) -> Result<Option<EventRow>, R::Error> {
     let row = rows.get(Table::Event, &keys::event(room, seq))?;
     Ok(row.map(|row| sound(EventRow::decode(&row), Table::Event)))
 }
@@ -70,18 +60,13 @@ pub(crate) fn ids_after<R: Rows>(
         Some(after) => keys::after(&[prefix, after].concat()),
         None => prefix.to_vec(),
     };
-    let mut listing = Listing {
-        items: Vec::new(),
-        more: false,
-    };
+    let mut listing = Listing { items: Vec::new(), more: false };
     rows.scan(table, &from, &keys::end_of(prefix), false, &mut |key, _| {
         if listing.items.len() == limit {
             listing.more = true;
             return false;
         }
-        listing
-            .items
-            .push(*key.last_chunk().expect("keys of this table end with an id"));
+        listing.items.push(*key.last_chunk().expect("keys of this table end with an id"));
         true
     })?;
     Ok(listing)

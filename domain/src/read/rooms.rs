@@ -43,11 +43,7 @@ pub enum RoomFilter {
 }
 
 /// A room that the person is in, or a public one.
-pub fn room_view<R: Rows>(
-    rows: &R,
-    person: PersonId,
-    id: RoomId,
-) -> Result<Result<RoomView, Refusal>, R::Error> {
+pub fn room_view<R: Rows>(rows: &R, person: PersonId, id: RoomId) -> Result<Result<RoomView, Refusal>, R::Error> {
     let Some(room) = super::room(rows, id)? else {
         return Ok(Err(Refusal::RoomUnknown));
     };
@@ -70,23 +66,14 @@ pub fn list_rooms<R: Rows>(
         RoomFilter::Joined => (Table::PersonRoom, person.as_bytes()),
         RoomFilter::Public => (Table::PublicRoom, &[]),
     };
-    let ids = super::ids_after(
-        rows,
-        table,
-        prefix,
-        after.as_ref().map(RoomId::as_bytes),
-        limit.clamp(1, MAX_PAGE),
-    )?;
+    let ids = super::ids_after(rows, table, prefix, after.as_ref().map(RoomId::as_bytes), limit.clamp(1, MAX_PAGE))?;
     let mut items = Vec::with_capacity(ids.items.len());
     for id in ids.items {
         if let Ok(view) = room_view(rows, person, RoomId::from_bytes(id))? {
             items.push(view);
         }
     }
-    Ok(Listing {
-        items,
-        more: ids.more,
-    })
+    Ok(Listing { items, more: ids.more })
 }
 
 fn view<R: Rows>(

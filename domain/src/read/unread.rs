@@ -21,11 +21,7 @@ pub struct Unread {
 }
 
 /// Counts for these rooms; those that the person is not a member of are left out.
-pub fn unread<R: Rows>(
-    rows: &R,
-    person: PersonId,
-    rooms: &[RoomId],
-) -> Result<Vec<Unread>, R::Error> {
+pub fn unread<R: Rows>(rows: &R, person: PersonId, rooms: &[RoomId]) -> Result<Vec<Unread>, R::Error> {
     let mut counts = Vec::with_capacity(rooms.len().min(MAX_PAGE));
     for room in rooms {
         counts.extend(count(rows, person, *room)?);
@@ -41,23 +37,13 @@ pub fn unread_all<R: Rows>(
     limit: usize,
 ) -> Result<Listing<Unread>, R::Error> {
     let after = after.as_ref().map(RoomId::as_bytes);
-    let ids = super::ids_after(
-        rows,
-        Table::PersonRoom,
-        person.as_bytes(),
-        after,
-        limit.clamp(1, MAX_PAGE),
-    )?;
+    let ids = super::ids_after(rows, Table::PersonRoom, person.as_bytes(), after, limit.clamp(1, MAX_PAGE))?;
     let rooms: Vec<_> = ids.items.into_iter().map(RoomId::from_bytes).collect();
-    Ok(Listing {
-        items: unread(rows, person, &rooms)?,
-        more: ids.more,
-    })
+    Ok(Listing { items: unread(rows, person, &rooms)?, more: ids.more })
 }
 
 fn count<R: Rows>(rows: &R, person: PersonId, id: RoomId) -> Result<Option<Unread>, R::Error> {
-    let (Some(room), Some(member)) = (super::room(rows, id)?, super::member(rows, id, person)?)
-    else {
+    let (Some(room), Some(member)) = (super::room(rows, id)?, super::member(rows, id, person)?) else {
         return Ok(None);
     };
     let Some(interval) = member.intervals.last().filter(|i| i.to.is_none()) else {
@@ -69,10 +55,5 @@ fn count<R: Rows>(rows: &R, person: PersonId, id: RoomId) -> Result<Option<Unrea
         0 => 0,
         seq => super::event(rows, id, seq)?.map_or(room.messages, |row| row.messages),
     };
-    Ok(Some(Unread {
-        room: id,
-        read,
-        head: room.head,
-        messages: room.messages - base,
-    }))
+    Ok(Some(Unread { room: id, read, head: room.head, messages: room.messages - base }))
 }

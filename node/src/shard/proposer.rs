@@ -62,7 +62,7 @@ impl<T: Item> Proposals<T> {
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
             left_over: None,
         };
-        let span = tracing::info_span!("proposer", shard = %replica.id());
+        let span = tracing::debug_span!("proposer", shard = %replica.id());
         tokio::spawn(proposer.run(waiting).instrument(span));
         Proposals { queue, room: Arc::new(Semaphore::new(QUEUED_BYTES)) }
     }

@@ -60,7 +60,7 @@ impl Replica {
     ) -> Replica {
         let (told, leadership) = watch::channel(Leadership::default());
         let (reads, queue) = mpsc::channel(reads::QUEUED);
-        let span = tracing::info_span!("shard", %id);
+        let span = tracing::debug_span!("shard", %id);
         let keep = leadership::keep(group.clone(), progress.clone(), tuning.heartbeat, tuning.election_max, told);
         tokio::spawn(tracing::Instrument::instrument(keep, span));
         tokio::spawn(reads::confirm(group.clone(), progress.clone(), queue));

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use hansard_domain::{Content, Entry, Kind, PersonId, RoomId};
 
-use super::{ConvertError, bytes, id_of_bytes, optional_id_of_bytes, role_of_number, text, timestamp, visibility_of_number};
+use super::{
+    ConvertError, bytes, id_of_bytes, optional_id_of_bytes, role_of_number, text, timestamp, visibility_of_number,
+};
 use crate::{cluster::v1 as wire, v1};
 
 impl From<Entry> for wire::Entry {
@@ -51,7 +53,8 @@ impl TryFrom<&wire::Entry> for Entry {
         Ok(Self {
             seq: entry.seq,
             time_us: entry.time_us,
-            kind: kind.ok_or_else(|| ConvertError::new("kind", format!("{} is no kind that is known here", entry.kind)))?,
+            kind: kind
+                .ok_or_else(|| ConvertError::new("kind", format!("{} is no kind that is known here", entry.kind)))?,
             actor: optional_id_of_bytes("actor", &entry.actor)?.unwrap_or(PersonId::SYSTEM),
             person: optional_id_of_bytes("person", &entry.person)?,
             target: (entry.target_seq != 0).then_some(entry.target_seq),
@@ -125,8 +128,8 @@ fn number(field: &'static str, number: u32) -> Result<i32, ConvertError> {
 #[cfg(test)]
 mod tests {
     use hansard_domain::{Role, Visibility};
-    use prost::Message;
     use proptest::prelude::*;
+    use prost::Message;
 
     use super::*;
 

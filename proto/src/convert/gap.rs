@@ -7,11 +7,7 @@ use crate::{cluster, v1};
 
 impl From<Gap> for cluster::v1::SeqGap {
     fn from(gap: Gap) -> Self {
-        Self {
-            from_seq: gap.from,
-            to_seq: gap.to,
-            reason: gap.reason as u32,
-        }
+        Self { from_seq: gap.from, to_seq: gap.to, reason: gap.reason as u32 }
     }
 }
 
@@ -22,23 +18,14 @@ impl TryFrom<&cluster::v1::SeqGap> for Gap {
         if gap.from_seq == 0 || gap.from_seq > gap.to_seq {
             return Err(ConvertError::new("from_seq", "a gap starts at 1 or later, and not after its end"));
         }
-        Ok(Self {
-            from: gap.from_seq,
-            to: gap.to_seq,
-            reason: reason_of(gap.reason)?,
-        })
+        Ok(Self { from: gap.from_seq, to: gap.to_seq, reason: reason_of(gap.reason)? })
     }
 }
 
 /// The gap as clients see it.
 impl From<(RoomId, Gap)> for v1::Gap {
     fn from((room, gap): (RoomId, Gap)) -> Self {
-        Self {
-            room: text(room),
-            from_seq: gap.from,
-            to_seq: gap.to,
-            reason: i32::from(gap.reason as u8),
-        }
+        Self { room: text(room), from_seq: gap.from, to_seq: gap.to, reason: i32::from(gap.reason as u8) }
     }
 }
 

@@ -14,11 +14,7 @@ pub fn proposed(outcome: Outcome) -> Result<Proposed, Status> {
 
 /// The outcome of a commit.
 pub fn outcome_of(proposed: &Proposed) -> Outcome {
-    Outcome::Committed {
-        seq: proposed.seq,
-        time_us: proposed.time_us,
-        repeated: proposed.repeated,
-    }
+    Outcome::Committed { seq: proposed.seq, time_us: proposed.time_us, repeated: proposed.repeated }
 }
 
 #[cfg(test)]

@@ -85,8 +85,8 @@ fn role(propose: &Propose) -> Result<Role, ConvertError> {
 #[cfg(test)]
 mod tests {
     use hansard_domain::Visibility;
-    use prost::Message;
     use proptest::prelude::*;
+    use prost::Message;
 
     use super::*;
 

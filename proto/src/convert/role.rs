@@ -45,13 +45,20 @@ pub fn visibility_of_number(field: &'static str, number: u32) -> Result<Option<V
     optional(field, number, Visibility::from_number, "a visibility")
 }
 
-fn optional<N, T>(field: &'static str, number: N, from: fn(u8) -> Option<T>, what: &str) -> Result<Option<T>, ConvertError>
+fn optional<N, T>(
+    field: &'static str,
+    number: N,
+    from: fn(u8) -> Option<T>,
+    what: &str,
+) -> Result<Option<T>, ConvertError>
 where
     N: TryInto<u8> + std::fmt::Display + Copy,
 {
     match number.try_into().ok() {
         Some(0) => Ok(None),
-        small => small.and_then(from).map(Some).ok_or_else(|| ConvertError::new(field, format!("{number} is not {what}"))),
+        small => {
+            small.and_then(from).map(Some).ok_or_else(|| ConvertError::new(field, format!("{number} is not {what}")))
+        }
     }
 }
 

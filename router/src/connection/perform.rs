@@ -139,14 +139,14 @@ impl Performer {
         let tag = Tag { request: proposal.request, room: proposal.room };
         let mark = matches!(proposal.action, hansard_domain::Action::MarkRead { .. });
         let work = async move { Done::Committed { tag, mark, answer: edge.upstream.propose(&who, proposal).await } };
-        self.work.push(Box::pin(work.instrument(tracing::info_span!("propose"))));
+        self.work.push(Box::pin(work.instrument(tracing::debug_span!("propose"))));
     }
 
     fn call(&self, call: hansard_proto::v1::Call) {
         let Some(who) = self.principal.clone() else { return };
         let (edge, session) = (self.edge.clone(), self.inbox.session);
         // Only methods that exist are shown: the others are the caller's text.
-        let span = tracing::info_span!("call", method = unary::method(&call.method).unwrap_or("unknown"));
+        let span = tracing::debug_span!("call", method = unary::method(&call.method).unwrap_or("unknown"));
         let work = async move {
             let answer = unary::call_any(&edge, &who, session, &call.method, call.body).await;
             Done::Reply(call.id, answer)

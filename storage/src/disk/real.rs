@@ -22,9 +22,7 @@ pub struct RealDisk {
 impl RealDisk {
     /// Files below `root`, which is made when the lock is taken.
     pub fn new(root: impl AsRef<Path>) -> Self {
-        Self {
-            root: root.as_ref().to_path_buf(),
-        }
+        Self { root: root.as_ref().to_path_buf() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -76,11 +74,7 @@ fn cache_by_page(file: &File) -> io::Result<()> {
 impl Disk for RealDisk {
     fn lock(&self, name: &str) -> io::Result<Option<Box<dyn DiskLock>>> {
         fs::create_dir_all(&self.root)?;
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.path(name))?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(self.path(name))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(RealLock { _file: file }))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -94,12 +88,7 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, name: &str, len: u64) -> io::Result<Arc<dyn DiskFile>> {
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(self.path(name))?;
+        let mut file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(self.path(name))?;
         let zeros = vec![0u8; ZERO_PIECE.min(len as usize)];
         let mut left = len as usize;
         while left > 0 {
@@ -114,10 +103,7 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.path(name))?;
+        let file = OpenOptions::new().read(true).write(true).open(self.path(name))?;
         let len = file.metadata()?.len();
         cache_by_page(&file)?;
         Ok(Arc::new(RealFile { file, len }))

@@ -63,11 +63,7 @@ impl Inner {
     }
 
     fn used(&self) -> u64 {
-        self.names
-            .values()
-            .filter_map(|id| self.files.get(id))
-            .map(|f| f.live.len() as u64)
-            .sum()
+        self.names.values().filter_map(|id| self.files.get(id)).map(|f| f.live.len() as u64).sum()
     }
 
     /// Each sector that was not synced becomes durable or is lost, by the dice.
@@ -76,10 +72,7 @@ impl Inner {
         for sector in dirty {
             let keep = self.roll().is_multiple_of(2);
             let file = self.files.get_mut(&id).expect("file exists");
-            let (from, to) = (
-                sector * SECTOR,
-                ((sector + 1) * SECTOR).min(file.live.len()),
-            );
+            let (from, to) = (sector * SECTOR, ((sector + 1) * SECTOR).min(file.live.len()));
             if keep && to <= file.durable.len() {
                 file.durable[from..to].copy_from_slice(&file.live[from..to]);
             }
@@ -87,28 +80,13 @@ impl Inner {
     }
 
     fn add(&mut self, name: &str, bytes: Vec<u8>) -> io::Result<u64> {
-        let old = self
-            .names
-            .get(name)
-            .and_then(|id| self.files.get(id))
-            .map_or(0, |f| f.live.len() as u64);
-        if self
-            .faults
-            .capacity
-            .is_some_and(|c| self.used() - old + bytes.len() as u64 > c)
-        {
+        let old = self.names.get(name).and_then(|id| self.files.get(id)).map_or(0, |f| f.live.len() as u64);
+        if self.faults.capacity.is_some_and(|c| self.used() - old + bytes.len() as u64 > c) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let id = self.next_file;
         self.next_file += 1;
-        self.files.insert(
-            id,
-            File {
-                durable: bytes.clone(),
-                live: bytes,
-                ..File::default()
-            },
-        );
+        self.files.insert(id, File { durable: bytes.clone(), live: bytes, ..File::default() });
         self.names.insert(name.to_owned(), id);
         Ok(id)
     }
@@ -142,9 +120,7 @@ impl SimDisk {
             dice: seed,
             faults: SimDiskFaults::default(),
         };
-        Self {
-            inner: Arc::new(Mutex::new(inner)),
-        }
+        Self { inner: Arc::new(Mutex::new(inner)) }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -171,10 +147,7 @@ impl SimDisk {
         inner.files.retain(|id, _| kept.contains(id));
         inner.life += 1;
         inner.locked = false;
-        inner.faults = SimDiskFaults {
-            capacity: inner.faults.capacity,
-            ..SimDiskFaults::default()
-        };
+        inner.faults = SimDiskFaults { capacity: inner.faults.capacity, ..SimDiskFaults::default() };
     }
 
     /// Kills the process without a power cut: the page cache survives, handles are dead, the lock is free.
@@ -215,11 +188,7 @@ struct SimFile {
 impl SimFile {
     fn alive(&self) -> io::Result<MutexGuard<'_, Inner>> {
         let inner = self.disk.inner();
-        if inner.life == self.life && inner.files.contains_key(&self.id) {
-            Ok(inner)
-        } else {
-            Err(eio())
-        }
+        if inner.life == self.life && inner.files.contains_key(&self.id) { Ok(inner) } else { Err(eio()) }
     }
 }
 
@@ -231,17 +200,12 @@ impl DiskFile for SimFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut inner = self.alive()?;
         let fails = strikes(&mut inner.faults.write_error_after);
-        let written = if fails {
-            bytes.len() / 2 / SECTOR * SECTOR
-        } else {
-            bytes.len()
-        };
+        let written = if fails { bytes.len() / 2 / SECTOR * SECTOR } else { bytes.len() };
         let file = inner.files.get_mut(&self.id).expect("alive");
         let from = offset as usize;
         file.live[from..from + written].copy_from_slice(&bytes[..written]);
         if written > 0 {
-            file.dirty
-                .extend(from / SECTOR..=(from + written - 1) / SECTOR);
+            file.dirty.extend(from / SECTOR..=(from + written - 1) / SECTOR);
         }
         if fails { Err(eio()) } else { Ok(()) }
     }
@@ -254,10 +218,7 @@ impl DiskFile for SimFile {
         }
         let file = inner.files.get_mut(&self.id).expect("alive");
         for sector in std::mem::take(&mut file.dirty) {
-            let (from, to) = (
-                sector * SECTOR,
-                ((sector + 1) * SECTOR).min(file.live.len()),
-            );
+            let (from, to) = (sector * SECTOR, ((sector + 1) * SECTOR).min(file.live.len()));
             file.durable[from..to].copy_from_slice(&file.live[from..to]);
         }
         Ok(())
@@ -302,10 +263,7 @@ impl Disk for SimDisk {
         inner.locked = true;
         let life = inner.life;
         drop(inner);
-        Ok(Some(Box::new(SimLock {
-            disk: self.clone(),
-            life,
-        })))
+        Ok(Some(Box::new(SimLock { disk: self.clone(), life })))
     }
 
     fn create_dir(&self, _name: &str) -> io::Result<()> {
@@ -317,12 +275,7 @@ impl Disk for SimDisk {
         let id = inner.add(name, vec![0; len as usize])?;
         let life = inner.life;
         drop(inner);
-        Ok(Arc::new(SimFile {
-            disk: self.clone(),
-            id,
-            life,
-            len,
-        }))
+        Ok(Arc::new(SimFile { disk: self.clone(), id, life, len }))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -330,20 +283,12 @@ impl Disk for SimDisk {
         let id = *inner.names.get(name).ok_or(io::ErrorKind::NotFound)?;
         let (life, len) = (inner.life, inner.files[&id].live.len() as u64);
         drop(inner);
-        Ok(Arc::new(SimFile {
-            disk: self.clone(),
-            id,
-            life,
-            len,
-        }))
+        Ok(Arc::new(SimFile { disk: self.clone(), id, life, len }))
     }
 
     fn read(&self, name: &str) -> io::Result<Option<Bytes>> {
         let inner = self.inner();
-        Ok(inner
-            .names
-            .get(name)
-            .map(|id| Bytes::copy_from_slice(&inner.files[id].live)))
+        Ok(inner.names.get(name).map(|id| Bytes::copy_from_slice(&inner.files[id].live)))
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -356,9 +301,7 @@ impl Disk for SimDisk {
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let inner = self.inner();
         let inside = inner.names.keys().filter(|name| parent(name) == dir);
-        Ok(inside
-            .map(|name| name.rsplit('/').next().unwrap_or(name).to_owned())
-            .collect())
+        Ok(inside.map(|name| name.rsplit('/').next().unwrap_or(name).to_owned()).collect())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -376,21 +319,14 @@ impl Disk for SimDisk {
     fn sync_dir(&self, dir: &str) -> io::Result<()> {
         let mut inner = self.inner();
         inner.durable_names.retain(|name, _| parent(name) != dir);
-        let now: Vec<_> = inner
-            .names
-            .iter()
-            .filter(|(n, _)| parent(n) == dir)
-            .map(|(n, id)| (n.clone(), *id))
-            .collect();
+        let now: Vec<_> =
+            inner.names.iter().filter(|(n, _)| parent(n) == dir).map(|(n, id)| (n.clone(), *id)).collect();
         inner.durable_names.extend(now);
         Ok(())
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
         let inner = self.inner();
-        Ok(inner
-            .faults
-            .capacity
-            .map_or(u64::MAX, |c| c.saturating_sub(inner.used())))
+        Ok(inner.faults.capacity.map_or(u64::MAX, |c| c.saturating_sub(inner.used())))
     }
 }

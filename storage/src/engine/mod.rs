@@ -27,6 +27,15 @@ pub enum WriteOp {
     DeleteRange(Vec<u8>, Vec<u8>),
 }
 
+impl WriteOp {
+    /// The key, or the first of the range.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Self::Put(key, _) | Self::Delete(key) | Self::DeleteRange(key, _) => key,
+        }
+    }
+}
+
 /// Steps that take effect together or not at all, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteBatch {
@@ -49,13 +58,7 @@ pub trait View: Send + Sync {
     ///
     /// # Errors
     /// As for [`get`](Self::get); the rows visited before are valid, but not all there are.
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        reverse: bool,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), EngineError>;
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), EngineError>;
 }
 
 /// Ordered keys with atomic batches. Writes are lost in a crash until a flush covers them; what a crash leaves is

@@ -17,18 +17,12 @@ pub(super) struct Pinned {
 }
 
 impl Pinned {
-    #[expect(
-        unsafe_code,
-        reason = "the binding's snapshot borrows the database; this type keeps the database alive"
-    )]
+    #[expect(unsafe_code, reason = "the binding's snapshot borrows the database; this type keeps the database alive")]
     pub(super) fn new(db: Arc<DB>) -> Self {
         // SAFETY: the `DB` lives on the heap behind `db`, which this value owns and never hands out, so the
         // reference stays valid until `drop` has released the snapshot; the Arc goes after that.
         let forever: &'static DB = unsafe { &*Arc::as_ptr(&db) };
-        Self {
-            snapshot: ManuallyDrop::new(forever.snapshot()),
-            _db: db,
-        }
+        Self { snapshot: ManuallyDrop::new(forever.snapshot()), _db: db }
     }
 }
 
@@ -46,20 +40,10 @@ impl View for Pinned {
         Ok(value.map(|v| Bytes::copy_from_slice(&v)))
     }
 
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        reverse: bool,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), EngineError> {
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), EngineError> {
         if from >= to {
             return Ok(());
         }
-        visit_all(
-            self.snapshot.raw_iterator_opt(bounded(from, to)),
-            reverse,
-            visit,
-        )
+        visit_all(self.snapshot.raw_iterator_opt(bounded(from, to)), reverse, visit)
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBAccess, DBCompressionType, DBRawIteratorWithThreadMode,
-    FlushOptions, Options, ReadOptions, WriteBatch as RocksBatch, WriteOptions,
+    BlockBasedOptions, Cache, DB, DBAccess, DBCompressionType, DBRawIteratorWithThreadMode, FlushOptions, Options,
+    ReadOptions, WriteBatch as RocksBatch, WriteOptions,
 };
 
 use super::pinned::Pinned;
@@ -108,6 +108,11 @@ fn engine_options(from: &RocksOptions) -> Result<Options, EngineError> {
     options.set_compression_type(DBCompressionType::None);
     options.set_write_buffer_size(from.write_buffer_bytes);
     options.set_max_write_buffer_number(from.write_buffers);
+    // One writer at a time: its position in the memtable is kept, so that neighbouring keys are inserted without a search.
+    options.set_allow_concurrent_memtable_write(false);
+    // Most point reads ask for a request id that nobody has used; a filter answers without a search.
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(0.1);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_max_bytes_for_level_base(4 * from.write_buffer_bytes as u64);
     options.set_target_file_size_base(from.write_buffer_bytes as u64);
@@ -126,13 +131,7 @@ impl View for RocksEngine {
         Ok(value.map(|v| Bytes::copy_from_slice(&v)))
     }
 
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        reverse: bool,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), EngineError> {
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), EngineError> {
         if from >= to {
             return Ok(());
         }

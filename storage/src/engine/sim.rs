@@ -49,14 +49,8 @@ impl SimEngine {
         for batch in &inner.unflushed[..kept] {
             apply(&mut map, batch);
         }
-        let inner = Inner {
-            live: Arc::new(map.clone()),
-            durable: map,
-            ..Inner::default()
-        };
-        Self {
-            inner: Arc::new(Mutex::new(inner)),
-        }
+        let inner = Inner { live: Arc::new(map.clone()), durable: map, ..Inner::default() };
+        Self { inner: Arc::new(Mutex::new(inner)) }
     }
 }
 
@@ -71,10 +65,7 @@ fn apply(map: &mut Map, batch: &WriteBatch) {
             }
             WriteOp::DeleteRange(from, to) => {
                 if from < to {
-                    let doomed: Vec<_> = map
-                        .range(from.clone()..to.clone())
-                        .map(|(k, _)| k.clone())
-                        .collect();
+                    let doomed: Vec<_> = map.range(from.clone()..to.clone()).map(|(k, _)| k.clone()).collect();
                     for key in doomed {
                         map.remove(&key);
                     }
@@ -89,20 +80,11 @@ impl View for Arc<Map> {
         Ok(BTreeMap::get(self, key).cloned())
     }
 
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        reverse: bool,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), EngineError> {
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), EngineError> {
         if from >= to {
             return Ok(());
         }
-        let range = self.range::<[u8], _>((
-            std::ops::Bound::Included(from),
-            std::ops::Bound::Excluded(to),
-        ));
+        let range = self.range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Excluded(to)));
         if reverse {
             let _ = range.rev().all(|(k, v)| visit(k, v));
         } else {
@@ -118,13 +100,7 @@ impl View for SimEngine {
         View::get(&live, key)
     }
 
-    fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        reverse: bool,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), EngineError> {
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), EngineError> {
         let live = Arc::clone(&self.inner().live);
         live.scan(from, to, reverse, visit)
     }

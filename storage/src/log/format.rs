@@ -132,13 +132,8 @@ pub(crate) fn read_record(bytes: &[u8]) -> Result<(RecordHeader, &[u8]), CodecEr
     cursor.version(VERSION)?;
     let kind = cursor.u8()?;
     let len = cursor.u32()? as usize;
-    let header = RecordHeader {
-        kind,
-        lsn: cursor.u64()?,
-        delta: cursor.u32()?,
-        epoch: cursor.u32()?,
-        shard: cursor.u32()?,
-    };
+    let header =
+        RecordHeader { kind, lsn: cursor.u64()?, delta: cursor.u32()?, epoch: cursor.u32()?, shard: cursor.u32()? };
     let crc = cursor.u32()?;
     let body = cursor.take(len)?;
     if crc != crc32c::crc32c_append(crc32c::crc32c(&bytes[..RECORD_HEADER - 4]), body) {
@@ -187,13 +182,7 @@ mod tests {
 
     #[test]
     fn record_roundtrip_and_damage() {
-        let header = RecordHeader {
-            kind: 4,
-            lsn: 9,
-            delta: 2,
-            epoch: 1,
-            shard: 5,
-        };
+        let header = RecordHeader { kind: 4, lsn: 9, delta: 2, epoch: 1, shard: 5 };
         let mut bytes = Vec::new();
         put_record(&mut bytes, &header, b"body");
         assert_eq!(read_record(&bytes), Ok((header, &b"body"[..])));

@@ -51,20 +51,9 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) fn new(number: u32, id: ShardId) -> Self {
-        let state = FrontState {
-            bounds: LogBounds::default(),
-            vote: None,
-            first: 0,
-            slots: VecDeque::new(),
-            removed: false,
-        };
-        Self {
-            number,
-            id,
-            order: Mutex::new(()),
-            state: Mutex::new(state),
-            synced: AtomicU64::new(0),
-        }
+        let state =
+            FrontState { bounds: LogBounds::default(), vote: None, first: 0, slots: VecDeque::new(), removed: false };
+        Self { number, id, order: Mutex::new(()), state: Mutex::new(state), synced: AtomicU64::new(0) }
     }
 
     /// The front of a shard that was replayed; all entries are on disk.
@@ -72,31 +61,17 @@ impl Front {
         let front = Self::new(shard.state.number, shard.state.id);
         {
             let mut state = front.state();
-            state.bounds = LogBounds {
-                purged: shard.state.purged,
-                last: shard.state.last,
-            };
+            state.bounds = LogBounds { purged: shard.state.purged, last: shard.state.last };
             state.vote = shard.state.vote;
-            state.first = shard
-                .entries
-                .first_key_value()
-                .map_or(0, |(index, _)| *index);
-            state.slots = shard
-                .entries
-                .values()
-                .map(|(term, _)| Slot {
-                    term: *term,
-                    frame: None,
-                })
-                .collect();
+            state.first = shard.entries.first_key_value().map_or(0, |(index, _)| *index);
+            state.slots = shard.entries.values().map(|(term, _)| Slot { term: *term, frame: None }).collect();
         }
         front.set_synced(shard.state.last);
         front
     }
 
     pub(super) fn set_synced(&self, last: Option<LogPosition>) {
-        self.synced
-            .store(last.map_or(0, |(_, index)| index), Ordering::Release);
+        self.synced.store(last.map_or(0, |(_, index)| index), Ordering::Release);
     }
 
     /// Index of the last entry known to be durable, 0 if there is none.
@@ -131,10 +106,7 @@ impl Front {
 
 /// Bytes of the frames in `slots`.
 fn cached(slots: impl Iterator<Item = Slot>) -> usize {
-    slots
-        .filter_map(|slot| slot.frame)
-        .map(|frame| frame.len())
-        .sum()
+    slots.filter_map(|slot| slot.frame).map(|frame| frame.len()).sum()
 }
 
 impl FrontState {
@@ -144,31 +116,16 @@ impl FrontState {
         for entry in entries {
             match self.bounds.last {
                 Some((term, index)) => {
-                    assert!(
-                        entry.index == index + 1,
-                        "entry {} leaves a hole after {index}",
-                        entry.index
-                    );
-                    assert!(
-                        entry.term >= term,
-                        "the term of entry {} is below that of the one before",
-                        entry.index
-                    );
+                    assert!(entry.index == index + 1, "entry {} leaves a hole after {index}", entry.index);
+                    assert!(entry.term >= term, "the term of entry {} is below that of the one before", entry.index);
                 }
-                None => assert!(
-                    entry.index <= 1,
-                    "the first entry of a log is 0 or 1, not {}",
-                    entry.index
-                ),
+                None => assert!(entry.index <= 1, "the first entry of a log is 0 or 1, not {}", entry.index),
             }
             if self.slots.is_empty() {
                 self.first = entry.index;
             }
             bytes += entry.encoded_len();
-            self.slots.push_back(Slot {
-                term: entry.term,
-                frame: Some(entry.encoded()),
-            });
+            self.slots.push_back(Slot { term: entry.term, frame: Some(entry.encoded()) });
             self.bounds.last = Some((entry.term, entry.index));
         }
         bytes
@@ -193,23 +150,13 @@ impl FrontState {
         };
         let end = match last {
             Some(index) if self.bounds.last.is_some_and(|(_, l)| index >= l) => self.bounds.last,
-            Some(index) => Some(
-                self.position(index)
-                    .expect("a log is cut at one of its entries, above its purge"),
-            ),
+            Some(index) => Some(self.position(index).expect("a log is cut at one of its entries, above its purge")),
             None => {
-                assert!(
-                    self.bounds.purged.is_none(),
-                    "a purged log can't be cut to nothing"
-                );
+                assert!(self.bounds.purged.is_none(), "a purged log can't be cut to nothing");
                 None
             }
         };
-        let freed = if keep < self.slots.len() {
-            cached(self.slots.drain(keep..))
-        } else {
-            0
-        };
+        let freed = if keep < self.slots.len() { cached(self.slots.drain(keep..)) } else { 0 };
         self.bounds.last = end;
         (end, freed)
     }
@@ -221,11 +168,7 @@ impl FrontState {
             return None;
         }
         let reset = self.position(upto.1) != Some(upto);
-        let keep_from = if reset {
-            self.slots.len()
-        } else {
-            (upto.1 + 1 - self.first) as usize
-        };
+        let keep_from = if reset { self.slots.len() } else { (upto.1 + 1 - self.first) as usize };
         let freed = cached(self.slots.drain(..keep_from));
         self.first = upto.1 + 1;
         self.bounds.purged = Some(upto);
@@ -237,13 +180,9 @@ impl FrontState {
 
     /// What is at `index`.
     pub(super) fn find(&self, index: u64) -> Found {
-        let slot = index
-            .checked_sub(self.first)
-            .and_then(|at| self.slots.get(at as usize));
+        let slot = index.checked_sub(self.first).and_then(|at| self.slots.get(at as usize));
         match slot {
-            Some(Slot {
-                frame: Some(frame), ..
-            }) => Found::Memory(frame.clone()),
+            Some(Slot { frame: Some(frame), .. }) => Found::Memory(frame.clone()),
             Some(slot) => Found::Disk(slot.term),
             None => Found::Nothing,
         }

@@ -44,39 +44,23 @@ impl Ledger {
     /// The checkpoint that describes this moment.
     pub(crate) fn checkpoint(&self) -> Record {
         let shards = self.shards.values().map(|s| s.state.clone()).collect();
-        Record::Checkpoint {
-            next_shard: self.next_shard.max(1),
-            shards,
-        }
+        Record::Checkpoint { next_shard: self.next_shard.max(1), shards }
     }
 
     /// Takes in a record that is durable. `place` is that of its body.
-    pub(crate) fn apply(
-        &mut self,
-        number: u32,
-        record: &Record,
-        place: Place,
-    ) -> Result<(), Contradiction> {
+    pub(crate) fn apply(&mut self, number: u32, record: &Record, place: Place) -> Result<(), Contradiction> {
         match record {
             Record::Checkpoint { .. } => return self.apply_checkpoint(record),
             Record::Create(id) => return self.create(number, *id),
             Record::Remove => {
-                let gone = self
-                    .shards
-                    .remove(&number)
-                    .ok_or("removal of a shard that is not there")?;
-                gone.entries
-                    .values()
-                    .for_each(|(_, place)| release(&mut self.live, *place));
+                let gone = self.shards.remove(&number).ok_or("removal of a shard that is not there")?;
+                gone.entries.values().for_each(|(_, place)| release(&mut self.live, *place));
                 return Ok(());
             }
             _ => {}
         }
         let live = &mut self.live;
-        let shard = self
-            .shards
-            .get_mut(&number)
-            .ok_or("record of a shard that is not there")?;
+        let shard = self.shards.get_mut(&number).ok_or("record of a shard that is not there")?;
         match record {
             Record::Entry(frame) => shard.append(live, frame, place)?,
             Record::Relocated(frame) => shard.relocate(live, frame, place)?,
@@ -104,38 +88,18 @@ impl Ledger {
         if number < self.next_shard || self.shards.values().any(|s| s.state.id == id) {
             return Err(format!("shard {id} created twice"));
         }
-        let state = ShardState {
-            number,
-            id,
-            vote: None,
-            purged: None,
-            last: None,
-        };
-        self.shards.insert(
-            number,
-            ShardLedger {
-                state,
-                entries: BTreeMap::new(),
-            },
-        );
+        let state = ShardState { number, id, vote: None, purged: None, last: None };
+        self.shards.insert(number, ShardLedger { state, entries: BTreeMap::new() });
         self.next_shard = number + 1;
         Ok(())
     }
 
     fn apply_checkpoint(&mut self, record: &Record) -> Result<(), Contradiction> {
         if !self.started {
-            let Record::Checkpoint { next_shard, shards } = record else {
-                unreachable!("only called for checkpoints")
-            };
+            let Record::Checkpoint { next_shard, shards } = record else { unreachable!("only called for checkpoints") };
             self.next_shard = *next_shard;
             for state in shards {
-                self.shards.insert(
-                    state.number,
-                    ShardLedger {
-                        state: state.clone(),
-                        entries: BTreeMap::new(),
-                    },
-                );
+                self.shards.insert(state.number, ShardLedger { state: state.clone(), entries: BTreeMap::new() });
             }
             self.started = true;
         } else if *record != self.checkpoint() {
@@ -152,9 +116,7 @@ impl Ledger {
     /// Checks that every shard has all entries from its purge to its last.
     pub(crate) fn complete(&self) -> Result<(), Contradiction> {
         for shard in self.shards.values() {
-            let ShardState {
-                id, purged, last, ..
-            } = &shard.state;
+            let ShardState { id, purged, last, .. } = &shard.state;
             let from = match (purged, shard.entries.first_key_value()) {
                 (Some((_, index)), _) => index + 1,
                 (None, Some((first, _))) if *first <= 1 => *first,
@@ -163,18 +125,10 @@ impl Ledger {
             let end = last.map_or(from, |(_, index)| index + 1);
             let have = shard.entries.len() as u64;
             let right = have == end.saturating_sub(from)
-                && shard
-                    .entries
-                    .first_key_value()
-                    .is_none_or(|(first, _)| *first == from)
-                && shard
-                    .entries
-                    .last_key_value()
-                    .is_none_or(|(key, (term, _))| *last == Some((*term, *key)));
+                && shard.entries.first_key_value().is_none_or(|(first, _)| *first == from)
+                && shard.entries.last_key_value().is_none_or(|(key, (term, _))| *last == Some((*term, *key)));
             if !right {
-                return Err(format!(
-                    "shard {id} should have entries {from}..{end}, {have} are there"
-                ));
+                return Err(format!("shard {id} should have entries {from}..{end}, {have} are there"));
             }
         }
         Ok(())
@@ -182,9 +136,7 @@ impl Ledger {
 }
 
 fn release(live: &mut BTreeMap<u64, u64>, place: Place) {
-    let bytes = live
-        .get_mut(&place.segment)
-        .expect("a placed entry is counted as live");
+    let bytes = live.get_mut(&place.segment).expect("a placed entry is counted as live");
     *bytes -= u64::from(place.len);
     if *bytes == 0 {
         live.remove(&place.segment);
@@ -204,10 +156,7 @@ impl ShardLedger {
             None => index <= 1,
         };
         if !follows {
-            return Err(format!(
-                "entry {index} of shard {} leaves a hole",
-                self.state.id
-            ));
+            return Err(format!("entry {index} of shard {} leaves a hole", self.state.id));
         }
         self.put(live, term, index, place);
         self.state.last = Some((term, index));
@@ -221,16 +170,11 @@ impl ShardLedger {
         place: Place,
     ) -> Result<(), Contradiction> {
         let (term, index) = LogEntry::peek(frame).map_err(|e| e.to_string())?;
-        let bounds = (
-            self.state.purged.map_or(0, |(_, index)| index + 1),
-            self.state.last.map_or(0, |(_, index)| index),
-        );
+        let bounds =
+            (self.state.purged.map_or(0, |(_, index)| index + 1), self.state.last.map_or(0, |(_, index)| index));
         let same = self.entries.get(&index).is_none_or(|(old, _)| *old == term);
         if index < bounds.0 || index > bounds.1 || !same {
-            return Err(format!(
-                "entry {index} of shard {} was written again, but is not live",
-                self.state.id
-            ));
+            return Err(format!("entry {index} of shard {} was written again, but is not live", self.state.id));
         }
         if let Some((_, old)) = self.entries.remove(&index) {
             release(live, old);
@@ -254,9 +198,7 @@ impl ShardLedger {
 
     fn drop_to(&mut self, live: &mut BTreeMap<u64, u64>, upto: u64) {
         let kept = self.entries.split_off(&(upto + 1));
-        std::mem::replace(&mut self.entries, kept)
-            .values()
-            .for_each(|(_, place)| release(live, *place));
+        std::mem::replace(&mut self.entries, kept).values().for_each(|(_, place)| release(live, *place));
     }
 
     /// The position of the entry at `index`, if it is live.

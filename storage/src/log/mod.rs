@@ -66,9 +66,7 @@ impl Shared {
     }
 
     fn uncache(&self, bytes: usize) {
-        self.stats
-            .tail_cache_bytes
-            .fetch_sub(bytes as u64, Ordering::Relaxed);
+        self.stats.tail_cache_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
     }
 
     /// Most entries the writer remembers as cached: small ones cost more than their bytes.
@@ -116,11 +114,7 @@ impl Shared {
 
     fn submit(&self, op: Op) {
         if let Err(op) = self.queue.push(op) {
-            let what = self
-                .failed
-                .get()
-                .cloned()
-                .unwrap_or_else(|| "the store is closed".into());
+            let what = self.failed.get().cloned().unwrap_or_else(|| "the store is closed".into());
             if let Some(done) = op.done {
                 done(Err(io::Error::other(what)));
             }
@@ -140,21 +134,10 @@ pub(crate) struct NodeLog {
 }
 
 impl NodeLog {
-    fn start(
-        shared: Arc<Shared>,
-        writer: Writer,
-        mode: WriterMode,
-        idle: Duration,
-    ) -> io::Result<Self> {
+    fn start(shared: Arc<Shared>, writer: Writer, mode: WriterMode, idle: Duration) -> io::Result<Self> {
         let next_shard = Mutex::new(shared.ledger().next_shard.max(1));
         let threads = Mutex::new(Vec::new());
-        let log = Self {
-            shared: Arc::clone(&shared),
-            mode,
-            writer: Mutex::new(None),
-            next_shard,
-            threads,
-        };
+        let log = Self { shared: Arc::clone(&shared), mode, writer: Mutex::new(None), next_shard, threads };
         if mode != WriterMode::Thread {
             *locked(&log.writer) = Some(writer);
             return Ok(log);
@@ -162,16 +145,8 @@ impl NodeLog {
         let preparer = Arc::clone(&shared);
         let prepare = move || preparer.segments.work();
         let write = move || write_loop(&shared, writer, idle);
-        locked(&log.threads).push(
-            std::thread::Builder::new()
-                .name("log-segments".into())
-                .spawn(prepare)?,
-        );
-        locked(&log.threads).push(
-            std::thread::Builder::new()
-                .name("log-writer".into())
-                .spawn(write)?,
-        );
+        locked(&log.threads).push(std::thread::Builder::new().name("log-segments".into()).spawn(prepare)?);
+        locked(&log.threads).push(std::thread::Builder::new().name("log-writer".into()).spawn(write)?);
         Ok(log)
     }
 
@@ -184,11 +159,7 @@ impl NodeLog {
             return;
         };
         let Some(writer) = guard.as_mut() else { return };
-        while let Drained::Ops(ops) = self
-            .shared
-            .queue
-            .drain(self.shared.batch_bytes, Some(Duration::ZERO))
-        {
+        while let Drained::Ops(ops) = self.shared.queue.drain(self.shared.batch_bytes, Some(Duration::ZERO)) {
             writer.run(ops);
         }
     }
@@ -209,8 +180,7 @@ impl NodeLog {
         *next += 1;
         let front = Arc::new(Front::new(number, id));
         locked(&self.shared.fronts).insert(number, Arc::clone(&front));
-        self.shared
-            .submit(Op::new(number, vec![Record::Create(id)], None));
+        self.shared.submit(Op::new(number, vec![Record::Create(id)], None));
         drop(next);
         self.pump_inline();
         front

@@ -28,19 +28,12 @@ impl Op {
                 (r, body)
             })
             .collect();
-        Self {
-            shard,
-            records,
-            done,
-        }
+        Self { shard, records, done }
     }
 
     /// Bytes in the log, padding aside.
     pub(crate) fn size(&self) -> usize {
-        self.records
-            .iter()
-            .map(|(_, body)| RECORD_HEADER + body.len())
-            .sum()
+        self.records.iter().map(|(_, body)| RECORD_HEADER + body.len()).sum()
     }
 }
 
@@ -77,14 +70,7 @@ pub(crate) enum Drained {
 
 impl Queue {
     pub(crate) fn new(max_ops: usize, max_bytes: usize, blocking: bool) -> Self {
-        Self {
-            state: Mutex::default(),
-            filled: Condvar::new(),
-            drained: Condvar::new(),
-            max_ops,
-            max_bytes,
-            blocking,
-        }
+        Self { state: Mutex::default(), filled: Condvar::new(), drained: Condvar::new(), max_ops, max_bytes, blocking }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -95,14 +81,9 @@ impl Queue {
     pub(crate) fn push(&self, op: Op) -> Result<(), Op> {
         let size = op.size();
         let mut state = self.state();
-        let full = |s: &State| {
-            s.ops.len() >= self.max_ops || s.bytes + size > self.max_bytes && !s.ops.is_empty()
-        };
+        let full = |s: &State| s.ops.len() >= self.max_ops || s.bytes + size > self.max_bytes && !s.ops.is_empty();
         while self.blocking && !state.closed && full(&state) {
-            state = self
-                .drained
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed {
             return Err(op);
@@ -121,17 +102,9 @@ impl Queue {
         let mut state = self.state();
         while state.ops.is_empty() && !state.closed {
             match patience {
-                None => {
-                    state = self
-                        .filled
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner)
-                }
+                None => state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(patience) => {
-                    let waited = self
-                        .filled
-                        .wait_timeout(state, patience)
-                        .unwrap_or_else(PoisonError::into_inner);
+                    let waited = self.filled.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
                     state = waited.0;
                     if waited.1.timed_out() && state.ops.is_empty() && !state.closed {
                         return Drained::Idle;
@@ -150,11 +123,7 @@ impl Queue {
         }
         state.bytes -= bytes;
         self.drained.notify_all();
-        if ops.is_empty() {
-            Drained::Closed
-        } else {
-            Drained::Ops(ops)
-        }
+        if ops.is_empty() { Drained::Closed } else { Drained::Ops(ops) }
     }
 
     /// Takes no more; what waits is still drained.

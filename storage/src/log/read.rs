@@ -28,12 +28,7 @@ impl Shared {
     }
 
     fn place(&self, shard: u32, index: u64) -> Option<(u64, Place)> {
-        self.ledger()
-            .shards
-            .get(&shard)?
-            .entries
-            .get(&index)
-            .copied()
+        self.ledger().shards.get(&shard)?.entries.get(&index).copied()
     }
 }
 
@@ -57,15 +52,13 @@ impl NodeLog {
                     entry.encoded_len()
                 );
                 if size + entry.encoded_len() > limit {
-                    self.shared
-                        .submit(Op::new(front.number, std::mem::take(&mut records), None));
+                    self.shared.submit(Op::new(front.number, std::mem::take(&mut records), None));
                     size = 0;
                 }
                 size += entry.encoded_len();
                 records.push(Record::Entry(entry.encoded()));
             }
-            self.shared
-                .submit(Op::new(front.number, records, Some(done)));
+            self.shared.submit(Op::new(front.number, records, Some(done)));
         }
         self.pump_inline();
     }
@@ -75,8 +68,7 @@ impl NodeLog {
         {
             let _order = locked(&front.order);
             front.state().vote = Some(vote);
-            self.shared
-                .submit(Op::new(front.number, vec![Record::Vote(vote)], Some(done)));
+            self.shared.submit(Op::new(front.number, vec![Record::Vote(vote)], Some(done)));
         }
         self.pump_inline();
     }
@@ -87,11 +79,7 @@ impl NodeLog {
             let _order = locked(&front.order);
             let (end, freed) = front.state().truncate_after(last);
             self.shared.uncache(freed);
-            self.shared.submit(Op::new(
-                front.number,
-                vec![Record::Truncate(end)],
-                Some(done),
-            ));
+            self.shared.submit(Op::new(front.number, vec![Record::Truncate(end)], Some(done)));
         }
         self.pump_inline();
     }
@@ -106,8 +94,7 @@ impl NodeLog {
                 self.shared.uncache(freed);
                 records.push(Record::Purge { upto, reset });
             }
-            self.shared
-                .submit(Op::new(front.number, records, Some(done)));
+            self.shared.submit(Op::new(front.number, records, Some(done)));
         }
         self.pump_inline();
     }
@@ -118,8 +105,7 @@ impl NodeLog {
             let _order = locked(&front.order);
             let freed = front.state().remove();
             self.shared.uncache(freed);
-            self.shared
-                .submit(Op::new(front.number, vec![Record::Remove], Some(done)));
+            self.shared.submit(Op::new(front.number, vec![Record::Remove], Some(done)));
             locked(&self.shared.fronts).remove(&front.number);
         }
         self.pump_inline();
@@ -133,13 +119,7 @@ impl NodeLog {
 
     /// Entries `from..to`, at least one if there is one at `from`, up to `max_bytes` of frames; ends before the
     /// first that is not there.
-    pub(crate) fn read(
-        &self,
-        front: &Arc<Front>,
-        from: u64,
-        to: u64,
-        max_bytes: usize,
-    ) -> io::Result<Vec<LogEntry>> {
+    pub(crate) fn read(&self, front: &Arc<Front>, from: u64, to: u64, max_bytes: usize) -> io::Result<Vec<LogEntry>> {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         for index in from..to {
             let Some(entry) = self.read_one(front, index)? else {
@@ -172,25 +152,20 @@ impl NodeLog {
             let frame = self.shared.read_place(place);
             // A segment is given up only after its places are gone from the ledger; if this one still stands, what
             // was read is what is there.
-            if placed_term != term || self.shared.place(front.number, index) != Some((term, place))
-            {
+            if placed_term != term || self.shared.place(front.number, index) != Some((term, place)) {
                 continue;
             }
             match frame.map(LogEntry::decode) {
                 Ok(Ok(entry)) if (entry.term, entry.index) == (term, index) => {
                     return Ok(Some(entry));
                 }
-                Ok(Ok(entry)) => {
-                    problem = format!("entry {} of term {} is there", entry.index, entry.term)
-                }
+                Ok(Ok(entry)) => problem = format!("entry {} of term {} is there", entry.index, entry.term),
                 Ok(Err(error)) => problem = error.to_string(),
                 Err(error) => return Err(error),
             }
         }
-        let what = format!(
-            "log entry {index} of shard {} can't be read back: {problem}; the disk is damaged",
-            front.id
-        );
+        let what =
+            format!("log entry {index} of shard {} can't be read back: {problem}; the disk is damaged", front.id);
         Err(io::Error::new(io::ErrorKind::InvalidData, what))
     }
 }

@@ -65,11 +65,7 @@ fn put_vote(out: &mut Vec<u8>, vote: &Vote) {
 }
 
 fn vote(cursor: &mut Cursor<'_>) -> Result<Vote, CodecError> {
-    Ok(Vote {
-        term: cursor.u64()?,
-        node: cursor.u64()?,
-        committed: cursor.flag()?,
-    })
+    Ok(Vote { term: cursor.u64()?, node: cursor.u64()?, committed: cursor.flag()? })
 }
 
 impl Record {
@@ -88,10 +84,7 @@ impl Record {
 
     /// Whether it can make other entries needless.
     pub(crate) fn frees(&self) -> bool {
-        matches!(
-            self,
-            Self::Purge { .. } | Self::Truncate(_) | Self::Remove | Self::Relocated(_)
-        )
+        matches!(self, Self::Purge { .. } | Self::Truncate(_) | Self::Remove | Self::Relocated(_))
     }
 
     /// The body; shares the frame of an entry.
@@ -136,10 +129,7 @@ impl Record {
             6 => Self::Truncate(position(&mut cursor)?),
             7 => {
                 let upto = position(&mut cursor)?.ok_or(CodecError::Range)?;
-                Self::Purge {
-                    upto,
-                    reset: cursor.flag()?,
-                }
+                Self::Purge { upto, reset: cursor.flag()? }
             }
             8 => return Ok(Self::Relocated(body.clone())),
             _ => return Err(CodecError::Range),
@@ -155,19 +145,9 @@ fn checkpoint(cursor: &mut Cursor<'_>) -> Result<Record, CodecError> {
     for _ in 0..cursor.varint()? {
         let number = cursor.u32()?;
         let id = ShardId::from_bytes(cursor.array()?);
-        let vote = if cursor.flag()? {
-            Some(vote(cursor)?)
-        } else {
-            None
-        };
+        let vote = if cursor.flag()? { Some(vote(cursor)?) } else { None };
         let (purged, last) = (position(cursor)?, position(cursor)?);
-        shards.push(ShardState {
-            number,
-            id,
-            vote,
-            purged,
-            last,
-        });
+        shards.push(ShardState { number, id, vote, purged, last });
     }
     Ok(Record::Checkpoint { next_shard, shards })
 }
@@ -180,39 +160,17 @@ mod tests {
 
     fn samples() -> Vec<Record> {
         let id = ShardId::from_bytes([0x33; 16]);
-        let vote = Vote {
-            term: 3,
-            node: 0xabcd,
-            committed: true,
-        };
-        let state = ShardState {
-            number: 2,
-            id,
-            vote: Some(vote),
-            purged: Some((1, 4)),
-            last: Some((3, 9)),
-        };
-        let empty = ShardState {
-            number: 3,
-            id,
-            vote: None,
-            purged: None,
-            last: None,
-        };
+        let vote = Vote { term: 3, node: 0xabcd, committed: true };
+        let state = ShardState { number: 2, id, vote: Some(vote), purged: Some((1, 4)), last: Some((3, 9)) };
+        let empty = ShardState { number: 3, id, vote: None, purged: None, last: None };
         vec![
-            Record::Checkpoint {
-                next_shard: 4,
-                shards: vec![state, empty],
-            },
+            Record::Checkpoint { next_shard: 4, shards: vec![state, empty] },
             Record::Create(id),
             Record::Remove,
             Record::Entry(LogEntry::new(3, 7, b"payload").encoded()),
             Record::Vote(vote),
             Record::Truncate(Some((2, 6))),
-            Record::Purge {
-                upto: (2, 5),
-                reset: false,
-            },
+            Record::Purge { upto: (2, 5), reset: false },
             Record::Relocated(LogEntry::new(1, 2, b"again").encoded()),
         ]
     }
@@ -221,18 +179,9 @@ mod tests {
     fn golden() {
         let mut bytes = Vec::new();
         for (i, record) in samples().iter().enumerate() {
-            let header = RecordHeader {
-                kind: record.kind(),
-                lsn: 100 + i as u64,
-                delta: i as u32,
-                epoch: 2,
-                shard: 2,
-            };
+            let header = RecordHeader { kind: record.kind(), lsn: 100 + i as u64, delta: i as u32, epoch: 2, shard: 2 };
             put_record(&mut bytes, &header, &record.body());
-            assert_eq!(
-                Record::decode(record.kind(), &record.body()).as_ref(),
-                Ok(record)
-            );
+            assert_eq!(Record::decode(record.kind(), &record.body()).as_ref(), Ok(record));
         }
         crate::golden::check("records", &bytes);
     }
@@ -240,9 +189,6 @@ mod tests {
     #[test]
     fn unknown_kinds_and_long_bodies_are_refused() {
         assert_eq!(Record::decode(9, &Bytes::new()), Err(CodecError::Range));
-        assert_eq!(
-            Record::decode(3, &Bytes::from_static(b"x")),
-            Err(CodecError::Long(1))
-        );
+        assert_eq!(Record::decode(3, &Bytes::from_static(b"x")), Err(CodecError::Long(1)));
     }
 }

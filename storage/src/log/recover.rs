@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 
-use super::format::{
-    DATA_START, RECORD_HEADER, RecordHeader, SegmentHeader, align, find_records, read_record,
-};
+use super::format::{DATA_START, RECORD_HEADER, RecordHeader, SegmentHeader, align, find_records, read_record};
 use super::ledger::{Ledger, Place};
 use super::queue::Queue;
 use super::record::Record;
@@ -63,28 +61,11 @@ pub(crate) fn scan(mut config: LogConfig<'_>) -> Result<Scanned<'_>, OpenError> 
     let threaded = config.mode == WriterMode::Thread;
     let make_room = std::mem::replace(&mut config.make_room, Box::new(|| false));
     let disk = Arc::clone(&config.disk);
-    let segments = Segments::new(
-        disk,
-        options.segment_bytes,
-        options.spare_segments,
-        threaded,
-        make_room,
-    );
+    let segments = Segments::new(disk, options.segment_bytes, options.spare_segments, threaded, make_room);
     let disk = config.disk.as_ref();
-    let survey = if config.fresh {
-        found(disk, config.store, &segments)?
-    } else {
-        survey(disk, config.store)?
-    };
+    let survey = if config.fresh { found(disk, config.store, &segments)? } else { survey(disk, config.store)? };
     let (chain, tail_segment, offset) = replay(&survey)?;
-    Ok(Scanned {
-        config,
-        segments,
-        survey,
-        chain,
-        tail_segment,
-        offset,
-    })
+    Ok(Scanned { config, segments, survey, chain, tail_segment, offset })
 }
 
 impl Scanned<'_> {
@@ -95,33 +76,17 @@ impl Scanned<'_> {
 
     /// Cuts a torn end, removes what was given up, and starts the writer.
     pub(crate) fn start(self) -> Result<NodeLog, OpenError> {
-        let Self {
-            config,
-            segments,
-            survey,
-            chain,
-            tail_segment,
-            offset,
-        } = self;
+        let Self { config, segments, survey, chain, tail_segment, offset } = self;
         let options = config.options;
         let tail = settle(&survey, &chain, tail_segment, offset)?;
         let mut files = survey.live_files();
         let ready = files.split_off(&(tail_segment + 1)).into_iter().next();
-        let ready = ready
-            .and_then(|(number, file)| survey.headers.get(&number).map(|header| (*header, file)));
+        let ready = ready.and_then(|(number, file)| survey.headers.get(&number).map(|header| (*header, file)));
         for leftover in &survey.leftovers {
-            config
-                .disk
-                .remove(leftover)
-                .map_err(OpenError::io(format!("removing {leftover}")))?;
+            config.disk.remove(leftover).map_err(OpenError::io(format!("removing {leftover}")))?;
         }
         segments.adopt(survey.spares, ready);
-        let fronts = chain
-            .ledger
-            .shards
-            .iter()
-            .map(|(n, shard)| (*n, Arc::new(Front::from_ledger(shard))))
-            .collect();
+        let fronts = chain.ledger.shards.iter().map(|(n, shard)| (*n, Arc::new(Front::from_ledger(shard)))).collect();
         let threaded = config.mode == WriterMode::Thread;
         let shared = Arc::new(Shared {
             queue: Queue::new(options.queue_operations, options.queue_bytes, threaded),
@@ -152,48 +117,26 @@ fn found(disk: &dyn Disk, store: [u8; 16], segments: &Segments) -> Result<Survey
     for name in disk.list(DIR).map_err(OpenError::io("listing log/"))? {
         let path = format!("{DIR}/{name}");
         if name.ends_with(".seg") {
-            let file = disk
-                .open(&path)
-                .map_err(OpenError::io(format!("opening {path}")))?;
+            let file = disk.open(&path).map_err(OpenError::io(format!("opening {path}")))?;
             let bytes = read_all(file.as_ref(), &path)?;
             if find_records(&bytes).next().is_some() {
-                return Err(OpenError::damaged(
-                    "IDENTITY is missing, but the log has records",
-                    path,
-                ));
+                return Err(OpenError::damaged("IDENTITY is missing, but the log has records", path));
             }
         }
-        disk.remove(&path)
-            .map_err(OpenError::io(format!("removing {path}")))?;
+        disk.remove(&path).map_err(OpenError::io(format!("removing {path}")))?;
     }
-    let header = SegmentHeader {
-        store,
-        segment: 1,
-        counter: 0,
-        epoch: 0,
-        synced: 0,
-        first_live: 1,
-        next: false,
-    };
-    let ready = segments
-        .take(header)
-        .map_err(OpenError::io("making the first log segment"))?;
+    let header = SegmentHeader { store, segment: 1, counter: 0, epoch: 0, synced: 0, first_live: 1, next: false };
+    let ready = segments.take(header).map_err(OpenError::io("making the first log segment"))?;
     Ok(Survey::of_one(ready))
 }
 
 fn read_all(file: &dyn DiskFile, path: &str) -> Result<Bytes, OpenError> {
-    file.read_at(0, file.len() as usize)
-        .map_err(OpenError::io(format!("reading {path}")))
+    file.read_at(0, file.len() as usize).map_err(OpenError::io(format!("reading {path}")))
 }
 
 /// Follows the chain through all live segments; the chain, the segment it ends in, and the offset after it.
 fn replay(survey: &Survey) -> Result<(Chain, u64, u64), OpenError> {
-    let mut chain = Chain {
-        ledger: Ledger::default(),
-        expected: None,
-        last: None,
-        highest_epoch: 0,
-    };
+    let mut chain = Chain { ledger: Ledger::default(), expected: None, last: None, highest_epoch: 0 };
     let synced = survey.synced();
     let mut end = (survey.first_live, DATA_START);
     for (number, file) in survey.live_files() {
@@ -202,37 +145,23 @@ fn replay(survey: &Survey) -> Result<(Chain, u64, u64), OpenError> {
         let header = &survey.headers[&number];
         let before = chain.expected;
         let offset = chain.follow(number, &bytes)?;
-        chain.check_break(
-            &bytes[offset as usize..],
-            &format!("{path} at offset {offset}"),
-        )?;
+        chain.check_break(&bytes[offset as usize..], &format!("{path} at offset {offset}"))?;
         let got_some = chain.expected != before;
         let previous_says_next = number == survey.first_live || survey.headers[&(number - 1)].next;
         if got_some && !previous_says_next {
-            return Err(OpenError::damaged(
-                "a segment has records, but the one before it does not say so",
-                path,
-            ));
+            return Err(OpenError::damaged("a segment has records, but the one before it does not say so", path));
         }
         if number == survey.first_live || previous_says_next {
             end = (number, offset);
         }
         let reached = chain.expected.map_or(0, |lsn| lsn - 1);
         if header.next && reached < header.synced || number == survey.last() && reached < synced {
-            let what = format!(
-                "the log ends at record {reached}, but was synced up to record {}",
-                synced.max(header.synced)
-            );
-            return Err(OpenError::damaged(
-                what,
-                format!("{path} at offset {offset}"),
-            ));
+            let what =
+                format!("the log ends at record {reached}, but was synced up to record {}", synced.max(header.synced));
+            return Err(OpenError::damaged(what, format!("{path} at offset {offset}")));
         }
     }
-    chain
-        .ledger
-        .complete()
-        .map_err(|what| OpenError::damaged(what, "log/"))?;
+    chain.ledger.complete().map_err(|what| OpenError::damaged(what, "log/"))?;
     Ok((chain, end.0, end.1))
 }
 
@@ -244,23 +173,13 @@ impl Chain {
             match read_record(&bytes[offset..]) {
                 Ok((header, body)) if self.continues(&header, offset) => {
                     let at = offset + RECORD_HEADER;
-                    let place = Place {
-                        segment,
-                        offset: at as u32,
-                        len: body.len() as u32,
-                    };
-                    self.take(&header, bytes.slice(at..at + body.len()), place)
-                        .map_err(|what| {
-                            OpenError::damaged(
-                                what,
-                                format!("{} at offset {offset}", segment_name(segment)),
-                            )
-                        })?;
+                    let place = Place { segment, offset: at as u32, len: body.len() as u32 };
+                    self.take(&header, bytes.slice(at..at + body.len()), place).map_err(|what| {
+                        OpenError::damaged(what, format!("{} at offset {offset}", segment_name(segment)))
+                    })?;
                     offset = at + body.len();
                 }
-                _ if offset as u64 != align(offset as u64) => {
-                    offset = align(offset as u64) as usize
-                }
+                _ if offset as u64 != align(offset as u64) => offset = align(offset as u64) as usize,
                 _ => break,
             }
         }
@@ -274,28 +193,20 @@ impl Chain {
         let Some(last) = self.last else {
             return starts_batch;
         };
-        let same_batch =
-            header.batch() == last.batch() && header.epoch == last.epoch && header.delta > 0;
-        Some(header.lsn) == self.expected
-            && (same_batch || starts_batch && header.epoch >= last.epoch)
+        let same_batch = header.batch() == last.batch() && header.epoch == last.epoch && header.delta > 0;
+        Some(header.lsn) == self.expected && (same_batch || starts_batch && header.epoch >= last.epoch)
     }
 
     fn take(&mut self, header: &RecordHeader, body: Bytes, place: Place) -> Result<(), String> {
-        let record = Record::decode(header.kind, &body)
-            .map_err(|e| format!("record {}: {e}", header.lsn))?;
+        let record = Record::decode(header.kind, &body).map_err(|e| format!("record {}: {e}", header.lsn))?;
         let first_of_segment = u64::from(place.offset) == DATA_START + RECORD_HEADER as u64;
         if first_of_segment != matches!(record, Record::Checkpoint { .. }) {
-            return Err(format!(
-                "record {} is no checkpoint, or one in the wrong place",
-                header.lsn
-            ));
+            return Err(format!("record {} is no checkpoint, or one in the wrong place", header.lsn));
         }
         if !self.ledger.started() && !matches!(record, Record::Checkpoint { .. }) {
             return Err(format!("record {} comes before any checkpoint", header.lsn));
         }
-        self.ledger
-            .apply(header.shard, &record, place)
-            .map_err(|e| format!("record {}: {e}", header.lsn))?;
+        self.ledger.apply(header.shard, &record, place).map_err(|e| format!("record {}: {e}", header.lsn))?;
         self.expected = Some(header.lsn + 1);
         self.last = Some(*header);
         self.highest_epoch = self.highest_epoch.max(header.epoch);
@@ -327,13 +238,7 @@ fn settle(survey: &Survey, chain: &Chain, segment: u64, offset: u64) -> Result<T
     let path = segment_name(segment);
     let mut header = survey.headers[&segment];
     let synced = chain.expected.map_or(0, |lsn| lsn - 1);
-    let highest = survey
-        .headers
-        .values()
-        .map(|h| h.epoch)
-        .max()
-        .unwrap_or(0)
-        .max(chain.highest_epoch);
+    let highest = survey.headers.values().map(|h| h.epoch).max().unwrap_or(0).max(chain.highest_epoch);
     header.counter += 1;
     header.synced = synced;
     header.first_live = survey.first_live;
@@ -344,11 +249,5 @@ fn settle(survey: &Survey, chain: &Chain, segment: u64, offset: u64) -> Result<T
         file.sync()
     };
     write().map_err(OpenError::io(format!("marking {path}")))?;
-    Ok(Tail {
-        file,
-        header,
-        synced,
-        offset: align(offset),
-        epoch: highest + 1,
-    })
+    Ok(Tail { file, header, synced, offset: align(offset), epoch: highest + 1 })
 }

@@ -21,11 +21,7 @@ pub(crate) fn segment_name(number: u64) -> String {
 /// The number in a segment's file name.
 pub(crate) fn segment_number(file: &str) -> Option<u64> {
     let hex = file.strip_suffix(".seg")?;
-    if hex.len() == 16 {
-        u64::from_str_radix(hex, 16).ok()
-    } else {
-        None
-    }
+    if hex.len() == 16 { u64::from_str_radix(hex, 16).ok() } else { None }
 }
 
 fn spare_name(number: u64) -> String {
@@ -68,15 +64,7 @@ impl Segments {
         threaded: bool,
         make_room: Box<dyn Fn() -> bool + Send + Sync>,
     ) -> Self {
-        Self {
-            disk,
-            bytes,
-            keep,
-            make_room,
-            threaded,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        }
+        Self { disk, bytes, keep, make_room, threaded, state: Mutex::default(), changed: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -93,12 +81,7 @@ impl Segments {
     /// Asks for the segment with this header ahead of need.
     pub(crate) fn want(&self, header: SegmentHeader) {
         let mut state = self.state();
-        if self.threaded
-            && state
-                .ready
-                .as_ref()
-                .is_none_or(|(h, _)| h.segment != header.segment)
-        {
+        if self.threaded && state.ready.as_ref().is_none_or(|(h, _)| h.segment != header.segment) {
             state.wanted = Some(header);
             self.changed.notify_all();
         }
@@ -108,10 +91,7 @@ impl Segments {
     pub(crate) fn take(&self, header: SegmentHeader) -> io::Result<Ready> {
         let mut state = self.state();
         while state.busy {
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.wanted = None;
         if let Some(ready) = state.ready.take()
@@ -138,10 +118,7 @@ impl Segments {
         loop {
             let mut state = self.state();
             while !state.stopped && state.wanted.is_none() && state.retired.is_empty() {
-                state = self
-                    .changed
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             if state.stopped {
                 return;
@@ -186,18 +163,12 @@ impl Segments {
                 self.state().spares.push(spare);
             }
         }
-        if retired.is_empty() {
-            Ok(())
-        } else {
-            self.disk.sync_dir(DIR)
-        }
+        if retired.is_empty() { Ok(()) } else { self.disk.sync_dir(DIR) }
     }
 
     fn make(&self, header: SegmentHeader) -> io::Result<Ready> {
         match self.try_make(header) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull && (self.make_room)() => {
-                self.try_make(header)
-            }
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && (self.make_room)() => self.try_make(header),
             other => other,
         }
     }

@@ -32,16 +32,11 @@ impl Survey {
     }
 
     pub(super) fn live_files(&self) -> BTreeMap<u64, Arc<dyn DiskFile>> {
-        self.files
-            .range(self.first_live..)
-            .map(|(number, file)| (*number, Arc::clone(file)))
-            .collect()
+        self.files.range(self.first_live..).map(|(number, file)| (*number, Arc::clone(file))).collect()
     }
 
     pub(super) fn last(&self) -> u64 {
-        self.files
-            .last_key_value()
-            .map_or(self.first_live, |(number, _)| *number)
+        self.files.last_key_value().map_or(self.first_live, |(number, _)| *number)
     }
 
     /// The highest tail mark.
@@ -62,63 +57,37 @@ pub(super) fn survey(disk: &dyn Disk, store: [u8; 16]) -> Result<Survey, OpenErr
         let Some(number) = segment_number(&name) else {
             continue;
         };
-        let file = disk
-            .open(&path)
-            .map_err(OpenError::io(format!("opening {path}")))?;
+        let file = disk.open(&path).map_err(OpenError::io(format!("opening {path}")))?;
         headers.insert(number, header(file.as_ref(), number, store)?);
         files.insert(number, file);
     }
     let Some(first_live) = headers.values().map(|h| h.first_live).max() else {
         return Err(OpenError::damaged("all log segments are missing", "log/"));
     };
-    let last = *headers
-        .last_key_value()
-        .map_or(&first_live, |(number, _)| number);
+    let last = *headers.last_key_value().map_or(&first_live, |(number, _)| number);
     for number in first_live..=last {
         if !files.contains_key(&number) {
-            return Err(OpenError::damaged(
-                "a log segment is missing",
-                segment_name(number),
-            ));
+            return Err(OpenError::damaged("a log segment is missing", segment_name(number)));
         }
     }
     if headers.get(&last).is_none_or(|h| h.next) {
-        return Err(OpenError::damaged(
-            "a log segment is missing",
-            segment_name(last.max(first_live - 1) + 1),
-        ));
+        return Err(OpenError::damaged("a log segment is missing", segment_name(last.max(first_live - 1) + 1)));
     }
-    let leftovers = files
-        .range(..first_live)
-        .map(|(number, _)| segment_name(*number))
-        .collect();
-    Ok(Survey {
-        headers,
-        files,
-        first_live,
-        leftovers,
-        spares,
-    })
+    let leftovers = files.range(..first_live).map(|(number, _)| segment_name(*number)).collect();
+    Ok(Survey { headers, files, first_live, leftovers, spares })
 }
 
 /// The newer of the two header slots that can be read.
 fn header(file: &dyn DiskFile, number: u64, store: [u8; 16]) -> Result<SegmentHeader, OpenError> {
     let path = segment_name(number);
     if file.len() < DATA_START {
-        return Err(OpenError::damaged(
-            format!("the segment has {} bytes only", file.len()),
-            path,
-        ));
+        return Err(OpenError::damaged(format!("the segment has {} bytes only", file.len()), path));
     }
     let (mut best, mut newer): (Option<SegmentHeader>, _) = (None, None);
     for slot in 0..2 {
-        let bytes = file
-            .read_at(slot * BLOCK, BLOCK as usize)
-            .map_err(OpenError::io(format!("reading {path}")))?;
+        let bytes = file.read_at(slot * BLOCK, BLOCK as usize).map_err(OpenError::io(format!("reading {path}")))?;
         match SegmentHeader::decode(&bytes) {
-            Ok(header)
-                if header.segment == number && best.is_none_or(|b| header.counter > b.counter) =>
-            {
+            Ok(header) if header.segment == number && best.is_none_or(|b| header.counter > b.counter) => {
                 best = Some(header);
             }
             Err(CodecError::Version(found)) if found > VERSION => newer = Some(found),
@@ -128,19 +97,12 @@ fn header(file: &dyn DiskFile, number: u64, store: [u8; 16]) -> Result<SegmentHe
     let header = match (best, newer) {
         (Some(header), _) => header,
         (None, Some(found)) => {
-            return Err(OpenError::NewerFormat {
-                what: "the log",
-                found,
-                known: VERSION,
-            });
+            return Err(OpenError::NewerFormat { what: "the log", found, known: VERSION });
         }
         (None, None) => return Err(OpenError::damaged("both header slots are unreadable", path)),
     };
     if header.store != store {
-        return Err(OpenError::damaged(
-            "the segment belongs to another store than IDENTITY says",
-            path,
-        ));
+        return Err(OpenError::damaged("the segment belongs to another store than IDENTITY says", path));
     }
     Ok(header)
 }

@@ -124,9 +124,7 @@ impl Writer {
             return Ok(());
         }
         let size = op.size();
-        if !self.buffer.is_empty()
-            && (self.buffer.len() + size > self.shared.batch_bytes || !self.fits(size))
-        {
+        if !self.buffer.is_empty() && (self.buffer.len() + size > self.shared.batch_bytes || !self.fits(size)) {
             self.commit()?;
         }
         if self.buffer.is_empty() {
@@ -163,13 +161,7 @@ impl Writer {
             offset: (self.offset as usize + self.buffer.len() + RECORD_HEADER) as u32,
             len: body.len() as u32,
         };
-        let header = RecordHeader {
-            kind: record.kind(),
-            lsn,
-            delta,
-            epoch: self.epoch,
-            shard,
-        };
+        let header = RecordHeader { kind: record.kind(), lsn, delta, epoch: self.epoch, shard };
         put_record(&mut self.buffer, &header, body);
         self.staged.push((shard, record, place));
     }
@@ -217,9 +209,7 @@ impl Writer {
         let mut front: Option<Arc<Front>> = None;
         for (shard, record, place) in self.staged.drain(..) {
             // What was submitted was checked against the front, which sees the same order.
-            ledger
-                .apply(shard, &record, place)
-                .expect("the writer's ledger follows what was submitted");
+            ledger.apply(shard, &record, place).expect("the writer's ledger follows what was submitted");
             frees |= record.frees();
             let last = ledger.shards.get(&shard).map(|s| s.state.last);
             if front.as_ref().is_none_or(|f| f.number != shard) {
@@ -230,11 +220,7 @@ impl Writer {
             };
             front.set_synced(last);
             if let (Record::Entry(_), Some((term, index))) = (record, last) {
-                self.written.push_back(Written {
-                    front: Arc::clone(front),
-                    term,
-                    index,
-                });
+                self.written.push_back(Written { front: Arc::clone(front), term, index });
             }
         }
         frees
@@ -246,16 +232,14 @@ impl Writer {
             let Some(oldest) = self.written.pop_front() else {
                 break;
             };
-            self.shared
-                .uncache(oldest.front.forget(oldest.term, oldest.index));
+            self.shared.uncache(oldest.front.forget(oldest.term, oldest.index));
         }
         // Entries that were purged are in the queue still; it must not outgrow what is cached.
         while self.written.len() > self.shared.cached_entries_limit() {
             let Some(oldest) = self.written.pop_front() else {
                 break;
             };
-            self.shared
-                .uncache(oldest.front.forget(oldest.term, oldest.index));
+            self.shared.uncache(oldest.front.forget(oldest.term, oldest.index));
         }
     }
 
@@ -310,12 +294,7 @@ impl Writer {
     /// Gives up segments at the front of the log in which nothing is live. The mark says so first.
     fn release(&mut self) -> io::Result<()> {
         let current = self.header.segment;
-        let first = self
-            .shared
-            .ledger()
-            .live
-            .first_key_value()
-            .map_or(current, |(segment, _)| *segment);
+        let first = self.shared.ledger().live.first_key_value().map_or(current, |(segment, _)| *segment);
         if first <= self.first_live {
             return Ok(());
         }
@@ -328,9 +307,7 @@ impl Writer {
 
     /// Writes the few live entries of the first segment again, if the log is too long: a quiet shard must not pin it.
     fn relocate(&mut self) -> io::Result<()> {
-        if self.shared.log_bytes() <= self.shared.target_bytes
-            || self.first_live == self.header.segment
-        {
+        if self.shared.log_bytes() <= self.shared.target_bytes || self.first_live == self.header.segment {
             return Ok(());
         }
         let ops = relocations(&self.shared, self.first_live)?;
@@ -346,11 +323,7 @@ fn relocations(shared: &Shared, segment: u64) -> io::Result<Vec<Op>> {
     let places = {
         let ledger = shared.ledger();
         let live = ledger.live.get(&segment).copied().unwrap_or(0);
-        if live > shared.segment_bytes / 4 {
-            Vec::new()
-        } else {
-            live_places(&ledger, segment)
-        }
+        if live > shared.segment_bytes / 4 { Vec::new() } else { live_places(&ledger, segment) }
     };
     let mut ops = Vec::new();
     for (shard, place) in places {
@@ -364,10 +337,7 @@ fn relocations(shared: &Shared, segment: u64) -> io::Result<Vec<Op>> {
 fn live_places(ledger: &Ledger, segment: u64) -> Vec<(u32, Place)> {
     let mut places = Vec::new();
     for (number, shard) in &ledger.shards {
-        let here = shard
-            .entries
-            .values()
-            .filter(|(_, place)| place.segment == segment);
+        let here = shard.entries.values().filter(|(_, place)| place.segment == segment);
         places.extend(here.map(|(_, place)| (*number, *place)));
     }
     places

@@ -89,11 +89,7 @@ impl Chunk {
         if bytes.len() > CHUNK_BYTES {
             return Err(CodecError::Long(bytes.len() - CHUNK_BYTES));
         }
-        let body_len = bytes
-            .len()
-            .checked_sub(4)
-            .filter(|len| *len >= HEADER)
-            .ok_or(CodecError::Short)?;
+        let body_len = bytes.len().checked_sub(4).filter(|len| *len >= HEADER).ok_or(CodecError::Short)?;
         let (covered, crc) = bytes.split_at(body_len);
         if crc32c::crc32c(covered).to_be_bytes() != crc {
             return Err(CodecError::Checksum);
@@ -103,11 +99,7 @@ impl Chunk {
         let number = cursor.u32()?;
         let last = cursor.flag()?;
         let count = cursor.u32()?;
-        let mark = if number == 0 {
-            Some(AppliedMark::decode(cursor.prefixed()?)?)
-        } else {
-            None
-        };
+        let mark = if number == 0 { Some(AppliedMark::decode(cursor.prefixed()?)?) } else { None };
         let mut rows = Vec::new();
         for _ in 0..count {
             let mut key = vec![cursor.u8()?];
@@ -116,12 +108,7 @@ impl Chunk {
         }
         let total = if last { Some(cursor.u64()?) } else { None };
         cursor.finish()?;
-        Ok(Self {
-            number,
-            mark,
-            rows,
-            total,
-        })
+        Ok(Self { number, mark, rows, total })
     }
 }
 
@@ -131,29 +118,14 @@ mod tests {
 
     #[test]
     fn golden() {
-        let mark = AppliedMark {
-            term: 2,
-            index: 5,
-            membership: Bytes::from_static(b"m"),
-        };
+        let mark = AppliedMark { term: 2, index: 5, membership: Bytes::from_static(b"m") };
         let mut builder = ChunkBuilder::new(0, Some(&mark));
         assert!(builder.add(b"\x04room", b"value"));
         assert!(builder.add(b"\x05", b""));
         let bytes = builder.finish(Some(2));
         crate::golden::check("snapshot_chunk", &bytes);
-        let rows = vec![
-            (b"\x04room".to_vec(), b"value".to_vec()),
-            (b"\x05".to_vec(), Vec::new()),
-        ];
-        assert_eq!(
-            Chunk::decode(&bytes),
-            Ok(Chunk {
-                number: 0,
-                mark: Some(mark),
-                rows,
-                total: Some(2)
-            })
-        );
+        let rows = vec![(b"\x04room".to_vec(), b"value".to_vec()), (b"\x05".to_vec(), Vec::new())];
+        assert_eq!(Chunk::decode(&bytes), Ok(Chunk { number: 0, mark: Some(mark), rows, total: Some(2) }));
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.to_vec();
             damaged[bit / 8] ^= 1 << (bit % 8);

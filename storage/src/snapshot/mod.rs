@@ -31,13 +31,7 @@ pub struct SnapshotReader {
 impl SnapshotReader {
     pub(crate) fn new(view: RowsView) -> Result<Self, SnapshotError> {
         let mark = view.applied().cloned().ok_or(SnapshotError::Empty)?;
-        Ok(Self {
-            view,
-            mark,
-            number: 0,
-            total: 0,
-            next: Some(Vec::new()),
-        })
+        Ok(Self { view, mark, number: 0, total: 0, next: Some(Vec::new()) })
     }
 
     /// Where the snapshot stands in the log.
@@ -96,11 +90,8 @@ impl SnapshotWriter {
         if shard.installing.swap(true, Ordering::AcqRel) {
             return Err(StoreError::Installing.into());
         }
-        let keyspace = store
-            .rows
-            .tables
-            .new_keyspace()
-            .inspect_err(|_| shard.installing.store(false, Ordering::Release))?;
+        let keyspace =
+            store.rows.tables.new_keyspace().inspect_err(|_| shard.installing.store(false, Ordering::Release))?;
         Ok(Self {
             store,
             keyspace,
@@ -119,15 +110,9 @@ impl SnapshotWriter {
     /// The chunk is damaged or out of order, or the engine failed.
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), SnapshotError> {
         let expected = self.chunks;
-        let chunk = Chunk::decode(chunk).map_err(|source| SnapshotError::Chunk {
-            number: expected,
-            source,
-        })?;
+        let chunk = Chunk::decode(chunk).map_err(|source| SnapshotError::Chunk { number: expected, source })?;
         if chunk.number != expected {
-            return Err(SnapshotError::Order {
-                expected,
-                found: chunk.number,
-            });
+            return Err(SnapshotError::Order { expected, found: chunk.number });
         }
         if self.complete {
             return Err(SnapshotError::Incomplete);
@@ -159,30 +144,17 @@ impl SnapshotWriter {
     /// # Errors
     /// Chunks are missing, the snapshot is older than what is applied, or storage failed.
     pub fn finish(mut self) -> Result<AppliedMark, SnapshotError> {
-        let mark = self
-            .mark
-            .clone()
-            .filter(|_| self.complete)
-            .ok_or(SnapshotError::Incomplete)?;
+        let mark = self.mark.clone().filter(|_| self.complete).ok_or(SnapshotError::Incomplete)?;
         let rows = &self.store.rows;
         if let Some(applied) = rows.applied()
             && applied.index > mark.index
         {
-            return Err(SnapshotError::Old {
-                applied: applied.index,
-                offered: mark.index,
-            });
+            return Err(SnapshotError::Old { applied: applied.index, offered: mark.index });
         }
         // From here on it is unknown which generation counts, should the switch fail: a restart knows, and sweeps.
         self.switched = true;
-        let old = rows
-            .tables
-            .switch(&rows.shard, self.keyspace, mark.clone(), &rows.front)?;
-        self.store
-            .log()
-            .purge(mark.position())
-            .wait()
-            .map_err(|e| StoreError::Log(e.to_string()))?;
+        let old = rows.tables.switch(&rows.shard, self.keyspace, mark.clone(), &rows.front)?;
+        self.store.log().purge(mark.position()).wait().map_err(|e| StoreError::Log(e.to_string()))?;
         self.store.rows.tables.write(drop_keyspace(old))?;
         Ok(mark)
     }
@@ -194,10 +166,6 @@ impl Drop for SnapshotWriter {
             // A failure here has called the fatal hook; leftovers go at the next start.
             let _ = self.store.rows.tables.write(drop_keyspace(self.keyspace));
         }
-        self.store
-            .rows
-            .shard
-            .installing
-            .store(false, Ordering::Release);
+        self.store.rows.shard.installing.store(false, Ordering::Release);
     }
 }

@@ -62,11 +62,7 @@ pub(crate) fn read_store_row(row: &[u8]) -> Result<([u8; 16], Option<ClusterId>)
     let mut cursor = Cursor::new(row);
     cursor.version(VERSION)?;
     let store = cursor.array()?;
-    let cluster = if cursor.is_empty() {
-        None
-    } else {
-        Some(ClusterId::from_bytes(cursor.array()?))
-    };
+    let cluster = if cursor.is_empty() { None } else { Some(ClusterId::from_bytes(cursor.array()?)) };
     cursor.finish()?;
     Ok((store, cluster))
 }
@@ -98,17 +94,9 @@ impl ShardRow {
         let mut cursor = Cursor::new(row);
         cursor.version(VERSION)?;
         let (keyspace, removed) = (cursor.u32()?, cursor.flag()?);
-        let installed = if cursor.flag()? {
-            Some((cursor.u64()?, cursor.u64()?))
-        } else {
-            None
-        };
+        let installed = if cursor.flag()? { Some((cursor.u64()?, cursor.u64()?)) } else { None };
         cursor.finish()?;
-        Ok(Self {
-            keyspace,
-            removed,
-            installed,
-        })
+        Ok(Self { keyspace, removed, installed })
     }
 }
 
@@ -151,19 +139,10 @@ pub(crate) fn find(view: &dyn View, shard: ShardId) -> Result<Option<Listed>, St
 pub(crate) fn list(view: &dyn View) -> Result<Vec<(ShardId, Listed)>, StoreError> {
     let mut ids = Vec::new();
     let visit = &mut |key: &[u8], _: &[u8]| {
-        ids.extend(
-            key.get(5..)
-                .and_then(|id| <[u8; 16]>::try_from(id).ok())
-                .map(ShardId::from_bytes),
-        );
+        ids.extend(key.get(5..).and_then(|id| <[u8; 16]>::try_from(id).ok()).map(ShardId::from_bytes));
         true
     };
-    view.scan(
-        &row_key(0, SHARD, b""),
-        &row_key(0, SHARD + 1, b""),
-        false,
-        visit,
-    )?;
+    view.scan(&row_key(0, SHARD, b""), &row_key(0, SHARD + 1, b""), false, visit)?;
     let mut shards = Vec::new();
     for id in ids {
         shards.extend(find(view, id)?.map(|listed| (id, listed)));
@@ -188,19 +167,11 @@ mod tests {
 
     #[test]
     fn golden() {
-        let mark = AppliedMark {
-            term: 3,
-            index: 258,
-            membership: Bytes::from_static(b"voters"),
-        };
+        let mark = AppliedMark { term: 3, index: 258, membership: Bytes::from_static(b"voters") };
         crate::golden::check("applied_mark", &mark.encode());
         assert_eq!(AppliedMark::decode(&mark.encode()), Ok(mark.clone()));
         assert_eq!(read_mark_row(&mark_row(&mark, 7)), Ok((mark, 7)));
-        let row = ShardRow {
-            keyspace: 5,
-            removed: false,
-            installed: Some((2, 9)),
-        };
+        let row = ShardRow { keyspace: 5, removed: false, installed: Some((2, 9)) };
         crate::golden::check("shard_row", &row.encode());
         assert_eq!(ShardRow::decode(&row.encode()), Ok(row));
     }

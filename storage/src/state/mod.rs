@@ -65,10 +65,7 @@ impl ShardRows {
 
 /// A table's keys from `from` to `to`, as keys of the engine.
 fn range(keyspace: Keyspace, table: Table, from: &[u8], to: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    (
-        row_key(keyspace, table as u8, from),
-        row_key(keyspace, table as u8, to),
-    )
+    (row_key(keyspace, table as u8, from), row_key(keyspace, table as u8, to))
 }
 
 /// Bytes of keyspace and table before a row's own key.
@@ -82,10 +79,7 @@ impl Rows for ShardRows {
         if current.gone {
             return Err(StoreError::ShardGone);
         }
-        Ok(self
-            .tables
-            .engine
-            .get(&row_key(current.row.keyspace, table as u8, key))?)
+        Ok(self.tables.engine.get(&row_key(current.row.keyspace, table as u8, key))?)
     }
 
     fn scan(
@@ -101,12 +95,7 @@ impl Rows for ShardRows {
             return Err(StoreError::ShardGone);
         }
         let (from, to) = range(current.row.keyspace, table, from, to);
-        Ok(self
-            .tables
-            .engine
-            .scan(&from, &to, reverse, &mut |key, value| {
-                visit(&key[PREFIX..], value)
-            })?)
+        Ok(self.tables.engine.scan(&from, &to, reverse, &mut |key, value| visit(&key[PREFIX..], value))?)
     }
 }
 
@@ -124,11 +113,7 @@ impl RowsView {
         if listed.row.removed {
             return Err(StoreError::ShardGone);
         }
-        Ok(Self {
-            view,
-            keyspace: listed.row.keyspace,
-            mark: listed.mark,
-        })
+        Ok(Self { view, keyspace: listed.row.keyspace, mark: listed.mark })
     }
 
     /// Up to where the log was applied then.
@@ -137,17 +122,11 @@ impl RowsView {
     }
 
     /// All rows from `(table, key)` on (included), in order, with the table's number.
-    pub(crate) fn from(
-        &self,
-        start: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn from(&self, start: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
         let mut from = directory::keyspace_start(self.keyspace);
         from.extend_from_slice(start);
         let to = directory::keyspace_start(self.keyspace + 1);
-        Ok(self.view.scan(&from, &to, false, &mut |key, value| {
-            visit(&key[PREFIX - 1..], value)
-        })?)
+        Ok(self.view.scan(&from, &to, false, &mut |key, value| visit(&key[PREFIX - 1..], value))?)
     }
 }
 
@@ -167,8 +146,6 @@ impl Rows for RowsView {
         visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), StoreError> {
         let (from, to) = range(self.keyspace, table, from, to);
-        Ok(self.view.scan(&from, &to, reverse, &mut |key, value| {
-            visit(&key[PREFIX..], value)
-        })?)
+        Ok(self.view.scan(&from, &to, reverse, &mut |key, value| visit(&key[PREFIX..], value))?)
     }
 }

@@ -7,14 +7,11 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hansard_domain::{Change, ShardId, Table};
 use hansard_storage::{
-    AppliedMark, Done, Engine, FreshIdentity, LogEntry, OpenError, Options, RocksOptions, Seams,
-    ShardStore, SimDisk, SimEngine, Store, WriterMode,
+    AppliedMark, Done, Engine, FreshIdentity, LogEntry, OpenError, Options, RocksOptions, Seams, ShardStore, SimDisk,
+    SimEngine, Store, WriterMode,
 };
 
-pub(crate) const FRESH: FreshIdentity = FreshIdentity {
-    store: [7; 16],
-    node: 42,
-};
+pub(crate) const FRESH: FreshIdentity = FreshIdentity { store: [7; 16], node: 42 };
 pub(crate) const CURRENT: &str = "log/0000000000000001.seg";
 
 /// Simulated disk and engine, which outlive the store.
@@ -69,9 +66,7 @@ pub(crate) fn id(n: u8) -> ShardId {
 }
 
 pub(crate) fn entries(term: u64, from: u64, to: u64) -> Vec<LogEntry> {
-    (from..to)
-        .map(|index| LogEntry::new(term, index, format!("entry {term}.{index}").as_bytes()))
-        .collect()
+    (from..to).map(|index| LogEntry::new(term, index, format!("entry {term}.{index}").as_bytes())).collect()
 }
 
 pub(crate) fn ignore() -> Done {
@@ -81,67 +76,35 @@ pub(crate) fn ignore() -> Done {
 /// Appends and waits for the sync.
 pub(crate) fn append(shard: &ShardStore, entries: &[LogEntry]) {
     let (sender, receiver) = std::sync::mpsc::channel();
-    shard.log().append(
-        entries,
-        Box::new(move |outcome| sender.send(outcome).unwrap()),
-    );
+    shard.log().append(entries, Box::new(move |outcome| sender.send(outcome).unwrap()));
     receiver.recv().unwrap().unwrap();
 }
 
 pub(crate) fn mark(term: u64, index: u64) -> AppliedMark {
-    AppliedMark {
-        term,
-        index,
-        membership: Bytes::from_static(b"members"),
-    }
+    AppliedMark { term, index, membership: Bytes::from_static(b"members") }
 }
 
 pub(crate) fn put(key: &str, value: &str) -> Change {
-    Change {
-        table: Table::Event,
-        key: key.into(),
-        value: Some(value.into()),
-    }
+    Change { table: Table::Event, key: key.into(), value: Some(value.into()) }
 }
 
 pub(crate) fn indexes(shard: &ShardStore) -> Vec<(u64, u64)> {
-    shard
-        .log()
-        .read(0, 1, usize::MAX)
-        .unwrap()
-        .into_iter()
-        .chain(rest(shard))
-        .map(|e| (e.term, e.index))
-        .collect()
+    shard.log().read(0, 1, usize::MAX).unwrap().into_iter().chain(rest(shard)).map(|e| (e.term, e.index)).collect()
 }
 
 fn rest(shard: &ShardStore) -> Vec<LogEntry> {
-    let from = shard
-        .log()
-        .bounds()
-        .purged
-        .map_or(1, |(_, index)| index + 1);
+    let from = shard.log().bounds().purged.map_or(1, |(_, index)| index + 1);
     shard.log().read(from, u64::MAX, usize::MAX).unwrap()
 }
 
 /// Applies entries up to `index` and makes them durable, so that the log may be purged.
 pub(crate) fn apply_to(shard: &ShardStore, term: u64, index: u64) {
-    shard
-        .rows()
-        .commit(&[put(&format!("{index:08}"), "value")], mark(term, index))
-        .unwrap();
+    shard.rows().commit(&[put(&format!("{index:08}"), "value")], mark(term, index)).unwrap();
     shard.rows().flush().unwrap();
 }
 
 pub(crate) fn open_real(dir: &Path) -> Result<Store, OpenError> {
-    let options = Options {
-        segment_bytes: 1 << 20,
-        ..Options::small(dir, FRESH)
-    };
-    let small = RocksOptions {
-        write_buffer_bytes: 1 << 20,
-        block_cache_bytes: 1 << 20,
-        ..RocksOptions::default()
-    };
+    let options = Options { segment_bytes: 1 << 20, ..Options::small(dir, FRESH) };
+    let small = RocksOptions { write_buffer_bytes: 1 << 20, block_cache_bytes: 1 << 20, ..RocksOptions::default() };
     Store::open_real(options, small)
 }

@@ -15,10 +15,7 @@ const FLOORS: [(&str, &[&str]); 11] = [
     ("router", &["domain", "policy", "proto", "runtime"]),
     ("client", &["domain", "proto"]),
     ("loadtest", &["client", "domain", "proto"]),
-    (
-        "cli",
-        &["client", "domain", "loadtest", "node", "proto", "router", "runtime", "storage"],
-    ),
+    ("cli", &["client", "domain", "loadtest", "node", "proto", "router", "runtime", "storage"]),
     ("xtask", &[]),
 ];
 
@@ -28,11 +25,7 @@ const TESTS: &[&str] = &["client", "domain", "loadtest", "node", "policy", "prot
 const RESERVED: [(&str, &[&str], &str); 3] = [
     ("rocksdb", &["storage"], "storage is the sole user of rocksdb, so that the engine stays exchangeable"),
     ("openraft", &["node"], "node is the sole user of openraft, whose alphas break APIs"),
-    (
-        "anyhow",
-        &["cli", "loadtest", "xtask"],
-        "libraries have typed errors (thiserror)",
-    ),
+    ("anyhow", &["cli", "loadtest", "xtask"], "libraries have typed errors (thiserror)"),
 ];
 
 /// All that the pure crates may depend on; ours are checked by `FLOORS`.
@@ -56,7 +49,9 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 
 fn check_manifest(folder: &str, path: &str, manifest: &Table) -> Vec<Finding> {
     let is_test = folder.starts_with("tests/");
-    let Some(lower) = FLOORS.iter().find(|(name, _)| *name == folder).map(|(_, lower)| *lower).or(is_test.then_some(TESTS)) else {
+    let Some(lower) =
+        FLOORS.iter().find(|(name, _)| *name == folder).map(|(_, lower)| *lower).or(is_test.then_some(TESTS))
+    else {
         return vec![Finding::file(path, "this crate has no floor: give it one in xtask/src/checks/floors.rs")];
     };
     let normal = names(manifest, "dependencies");

@@ -11,8 +11,20 @@ const FORBIDDEN: [(&str, &[&str], &str); 5] = [
     (
         "domain/src/",
         &[
-            "std::time", "std::fs", "std::net", "std::thread", "std::env", "std::process", "SystemTime", "Instant", "tokio",
-            "tonic", "prost", "rand", "f32", "f64",
+            "std::time",
+            "std::fs",
+            "std::net",
+            "std::thread",
+            "std::env",
+            "std::process",
+            "SystemTime",
+            "Instant",
+            "tokio",
+            "tonic",
+            "prost",
+            "rand",
+            "f32",
+            "f64",
         ],
         "replicas must come to the same state from the same log",
     ),
@@ -37,7 +49,8 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             }
             for (line, code) in code_lines(without_tests(text)) {
                 let named = words.iter().filter(|word| has_word(code, word));
-                findings.extend(named.map(|word| Finding::at(path, line, format!("`{word}` has no place here: {why}"))));
+                findings
+                    .extend(named.map(|word| Finding::at(path, line, format!("`{word}` has no place here: {why}"))));
             }
         }
     }

@@ -14,7 +14,8 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     let own = files.filter(|(path, _)| !path.contains("/src/gen/") && !path.contains("/golden/"));
     own.filter_map(|(path, text)| {
         let lines = text.lines().count();
-        (lines > MAX_LINES).then(|| Finding::file(path, format!("{lines} lines, of at most {MAX_LINES}: split it by idea")))
+        (lines > MAX_LINES)
+            .then(|| Finding::file(path, format!("{lines} lines, of at most {MAX_LINES}: split it by idea")))
     })
     .collect()
 }

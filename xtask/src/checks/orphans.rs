@@ -22,7 +22,8 @@ fn is_root(tree: &Tree, path: &str) -> bool {
     let above = folder.rsplit_once('/').map_or("", |(above, _)| above);
     let last = folder.rsplit('/').next().unwrap_or_default();
     let is_crate = |folder: &str| tree.get(&format!("{folder}/Cargo.toml")).is_some();
-    let from_crate = |kind: &str| folder.split_once(kind).is_some_and(|(start, below)| is_crate(start) && !below.contains('/'));
+    let from_crate =
+        |kind: &str| folder.split_once(kind).is_some_and(|(start, below)| is_crate(start) && !below.contains('/'));
     match (last, name) {
         ("src", "lib.rs" | "main.rs") => is_crate(above),
         ("tests" | "benches" | "examples", _) => is_crate(above),

@@ -62,14 +62,18 @@ mod tests {
 
     #[test]
     fn accepts_tests_that_exist() {
-        let rows = "| acked is kept | `cli/tests/kill.rs::kills_the_leader` | `kill::kills_the_leader`, `proto/lint.sh` |";
+        let rows =
+            "| acked is kept | `cli/tests/kill.rs::kills_the_leader` | `kill::kills_the_leader`, `proto/lint.sh` |";
         assert_eq!(found(rows), [""; 0]);
     }
 
     #[test]
     fn refuses_tests_that_do_not() {
         assert_eq!(found("| a | `gone` | `cli/tests/gone.rs::kills_the_leader` |").len(), 2);
-        assert_eq!(found("| a | `kills_the_leader` | `cli/tests/kill.rs::kills` |"), ["there is no test `cli/tests/kill.rs::kills`"]);
+        assert_eq!(
+            found("| a | `kills_the_leader` | `cli/tests/kill.rs::kills` |"),
+            ["there is no test `cli/tests/kill.rs::kills`"]
+        );
     }
 
     #[test]
