@@ -9,6 +9,7 @@ arguments=()
 for argument in "$@"; do
     case "$previous $argument" in
     "--crate-type bin" | *" --test") link=no ;;
+    "--crate-name build_script_build") exec "$@" ;;
     esac
     previous=$argument
     arguments+=("$argument")

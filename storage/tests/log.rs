@@ -1,7 +1,9 @@
 //! The log's contract: order, durability, isolation, purges, reopening.
 
-mod common;
+// Operations are queued at the call; what is not awaited here is awaited by what comes after.
+#![allow(clippy::let_underscore_future)]
 
+mod common;
 use std::sync::{Arc, Mutex};
 
 use common::*;

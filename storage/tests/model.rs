@@ -1,7 +1,9 @@
 //! The whole store against a model, with power cuts at any step: acked is kept, unacked is kept in order or not at all.
 
-mod common;
+// Operations are queued at the call; what is not awaited here is awaited by what comes after.
+#![allow(clippy::let_underscore_future)]
 
+mod common;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

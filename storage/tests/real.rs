@@ -1,7 +1,9 @@
 //! The store on the file system, with RocksDB and threads.
 
-mod common;
+// Operations are queued at the call; what is not awaited here is awaited by what comes after.
+#![allow(clippy::let_underscore_future)]
 
+mod common;
 use std::process::Command;
 use std::sync::mpsc::channel;
 

@@ -135,7 +135,7 @@ async fn watch(node: Arc<Node>, replica: Replica) {
     let shard = replica.id();
     let mut leadership = replica.leadership();
     loop {
-        let now = leadership.borrow_and_update().clone();
+        let now = *leadership.borrow_and_update();
         tracing::debug!(%shard, term = now.term, leader = now.leader, serving = now.serving, "leadership");
         node.fanout.set_serving(shard, now.serving, now.leader);
         node.directory.lead(shard, now.term, now.leader);

@@ -45,10 +45,10 @@ pub(super) fn next_voters(active: &[Candidate], voters: &BTreeSet<u64>, leader: 
         .min_by_key(|node| (at(&node.site), node.id));
     let with = |add: u64| voters.iter().copied().chain([add]).collect();
     let without = |gone: u64| voters.iter().copied().filter(|id| *id != gone).collect();
-    if let Some(best) = best.filter(|_| voters.len() < seats || voters.iter().any(|id| !nodes.contains_key(id))) {
-        if voters.len() <= seats {
-            return Some(with(best.id));
-        }
+    if let Some(best) = best.filter(|_| voters.len() < seats || voters.iter().any(|id| !nodes.contains_key(id)))
+        && voters.len() <= seats
+    {
+        return Some(with(best.id));
     }
     if let Some(gone) = voters.iter().find(|id| !nodes.contains_key(id) && **id != leader) {
         return (voters.len() > 1).then(|| without(*gone));

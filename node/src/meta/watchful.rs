@@ -27,10 +27,9 @@ pub(crate) async fn greet_others(node: Arc<Node>) {
         join_all(others.map(|other| greet_one(&node, other))).await;
         if let Some(row) = view.nodes.get(&node.local.id) {
             let listed = &row.info;
-            if listed.address != node.local.address || listed.site != node.local.site {
-                if let Err(error) = register(&node).await {
-                    tracing::warn!(%error, "meta did not take this node's new address yet");
-                }
+            let moved = listed.address != node.local.address || listed.site != node.local.site;
+            if moved && let Err(error) = register(&node).await {
+                tracing::warn!(%error, "meta did not take this node's new address yet");
             }
         }
     }

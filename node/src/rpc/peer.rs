@@ -138,7 +138,7 @@ impl PeerService for Peer {
 /// Changes a shard that this node leads. `Some(leader)`: it does not, and that one may (0: nobody known).
 pub(crate) async fn adjust(node: &Arc<Node>, shard: ShardId, change: Change) -> Result<Option<u64>, Status> {
     let Some(replica) = node.host.replica(shard) else { return Ok(Some(0)) };
-    let now = replica.leadership().borrow().clone();
+    let now = *replica.leadership().borrow();
     if let Change::Leader(to) = &change
         && now.leader == Some(*to)
     {

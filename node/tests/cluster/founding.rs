@@ -95,9 +95,9 @@ async fn a_foreign_cluster_is_refused() {
 async fn two_nodes_on_one_directory_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let address = free_address();
-    let first = run(config(0, &dir, &address, &[address.clone()], 1), seams()).await.unwrap();
+    let first = run(config(0, &dir, &address, std::slice::from_ref(&address), 1), seams()).await.unwrap();
     let other = free_address();
-    let second = run(config(1, &dir, &other, &[other.clone()], 1), seams()).await;
+    let second = run(config(1, &dir, &other, std::slice::from_ref(&other), 1), seams()).await;
     assert!(matches!(second, Err(RunError::Store(_))), "the directory is in use");
     eventually("the first one serves", || first.ready()).await;
     first.shutdown().await;

@@ -62,11 +62,11 @@ fn reach(tree: &Tree, path: &str, root: bool, reached: &mut BTreeSet<String>) {
         if let Some(file) = quoted(line, "#[path = \"").or_else(|| quoted(line, "include!(\"")) {
             reach(tree, &join(folder, file), false, reached);
             renamed = line.starts_with("#[path").then_some(());
-        } else if let Some(module) = declared(line) {
-            if renamed.take().is_none() {
-                reach(tree, &format!("{below}/{module}.rs"), false, reached);
-                reach(tree, &format!("{below}/{module}/mod.rs"), false, reached);
-            }
+        } else if let Some(module) = declared(line)
+            && renamed.take().is_none()
+        {
+            reach(tree, &format!("{below}/{module}.rs"), false, reached);
+            reach(tree, &format!("{below}/{module}/mod.rs"), false, reached);
         }
     }
 }

@@ -61,16 +61,6 @@ impl Conn {
         }
     }
 
-    /// The next frame that `pick` takes; others are dropped.
-    pub async fn wait<T>(&mut self, mut pick: impl FnMut(Down) -> Option<T>) -> T {
-        loop {
-            let frame = self.recv().await.expect("the session stands");
-            if let Some(got) = pick(frame) {
-                return got;
-            }
-        }
-    }
-
     /// A frame if one comes within `within`.
     pub async fn poll(&mut self, within: std::time::Duration) -> Option<Down> {
         match tokio::time::timeout(within, self.down.recv()).await {

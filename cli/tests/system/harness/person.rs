@@ -8,8 +8,7 @@ use hansard_proto::{
     v1::{
         Ack, Call, CreateRoomRequest, CreateRoomResponse, Cursor, Event, Follow, Gap, Hello, InviteMemberRequest,
         InviteMemberResponse, JoinRoomRequest, JoinRoomResponse, Refusal, ResolvePersonRequest, ResolvePersonResponse,
-        Role, Room, Send, Visibility, Welcome, connect_request::Frame as Up, connect_response::Frame as Down,
-        reply::Outcome,
+        Role, Room, Send, Visibility, connect_request::Frame as Up, connect_response::Frame as Down, reply::Outcome,
     },
 };
 
@@ -25,7 +24,6 @@ pub enum Item {
 /// A session of one person.
 pub struct Person {
     pub conn: Conn,
-    pub welcome: Welcome,
     /// The person's id.
     pub id: String,
     /// Frames that came while something else was awaited.
@@ -57,15 +55,10 @@ impl Person {
     pub async fn hello(mut conn: Conn, token: String, cursors: &[(&str, u64)]) -> Result<Person, String> {
         let cursors = cursors.iter().map(|(room, seq)| Cursor { room: (*room).to_owned(), after_seq: *seq }).collect();
         conn.send(Up::Hello(Hello { token, cursors, agent: "system-test/1".to_owned() })).await;
-        loop {
-            match conn.recv().await? {
-                Down::Welcome(welcome) => {
-                    let id = welcome.person.clone();
-                    return Ok(Person { conn, id, welcome, held: VecDeque::new(), next_call: 1 });
-                }
-                Down::Reconnect(r) => return Err(reason(&r.status.unwrap_or_default())),
-                other => return Err(format!("{other:?} instead of a welcome")),
-            }
+        match conn.recv().await? {
+            Down::Welcome(welcome) => Ok(Person { conn, id: welcome.person, held: VecDeque::new(), next_call: 1 }),
+            Down::Reconnect(r) => Err(reason(&r.status.unwrap_or_default())),
+            other => Err(format!("{other:?} instead of a welcome")),
         }
     }
 
