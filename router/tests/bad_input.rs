@@ -80,7 +80,10 @@ async fn malformed_and_oversized_frames() {
     for bytes in [65 << 10, 3 << 20] {
         let mut json = stage.client(Carrier::Json, "alice").await;
         json.raw(Message::text(" ".repeat(bytes))).await;
-        assert_eq!(json.end().await, "FRAME_TOO_LARGE", "{bytes}");
+        let end = json.end().await;
+        // What is still on its way when the router closes makes the kernel reset the connection, at times before its last
+        // words are read.
+        assert!(end == "FRAME_TOO_LARGE" || end.contains("reset") || end.contains("Broken pipe"), "{bytes}: {end}");
         let mut grpc = stage.client(Carrier::Grpc, "alice").await;
         grpc.send(&"00".repeat(16), &"x".repeat(bytes)).await;
         assert_eq!(grpc.end().await, "FRAME_TOO_LARGE", "{bytes}");

@@ -78,7 +78,7 @@ struct Flags {
     /// Milliseconds between a leader's heartbeats [default: 250].
     #[arg(long, value_name = "MS")]
     heartbeat_ms: Option<u64>,
-    /// Milliseconds without a heartbeat after which a follower stands for election [default: 1200].
+    /// The shortest election timeout, in milliseconds; a killed leader is replaced after 2.5 to 3 times as long [default: 750].
     #[arg(long, value_name = "MS")]
     election_ms: Option<u64>,
     /// What to log, such as info or info,hansard_node=debug [default: info].

@@ -123,6 +123,7 @@ impl Talk {
             stall = stall.max(sent.stall);
             assert!(sent.started.elapsed() >= sent.stall);
         }
+        println!("{acked} acked; the longest wait for one was {stall:?}");
         Outcome { acked, stall }
     }
 }

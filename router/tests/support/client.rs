@@ -84,10 +84,10 @@ impl Client {
         }
     }
 
-    /// Sends a raw WebSocket message.
+    /// Sends a raw WebSocket message, or as much of it as the router takes before it ends the session.
     pub(crate) async fn raw(&mut self, message: Message) {
         let Wire::Ws(socket, _) = &mut self.wire else { panic!("gRPC has no raw messages") };
-        socket.send(message).await.unwrap();
+        let _ = socket.send(message).await;
     }
 
     pub(crate) async fn next(&mut self) -> Came {
