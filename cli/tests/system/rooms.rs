@@ -1,13 +1,12 @@
 //! Rooms: seqs, roles, visibility, history, unread counts.
 
 use hansard_proto::v1::{
-    Availability, EditMessageRequest, EditMessageResponse, GapReason, GetRoomRequest, GetRoomResponse,
-    LeaveRoomRequest, LeaveRoomResponse, ListHistoryRequest, ListHistoryResponse, ListMembersRequest,
-    ListMembersResponse, ListRoomsRequest, ListRoomsResponse, ListUnreadRequest, ListUnreadResponse,
-    OpenDirectRoomRequest, OpenDirectRoomResponse, RedactMessageRequest, RedactMessageResponse, RemoveMemberRequest,
-    RemoveMemberResponse, Role, RoomFilter, SetMemberRoleRequest, SetMemberRoleResponse, SetPresence, SetReadMark,
-    SetRoomTopicRequest, SetRoomTopicResponse, SetTyping, Visibility, connect_request::Frame as Up,
-    connect_response::Frame as Down,
+    EditMessageRequest, EditMessageResponse, GapReason, GetRoomRequest, GetRoomResponse, LeaveRoomRequest,
+    LeaveRoomResponse, ListHistoryRequest, ListHistoryResponse, ListMembersRequest, ListMembersResponse,
+    ListRoomsRequest, ListRoomsResponse, ListUnreadRequest, ListUnreadResponse, OpenDirectRoomRequest,
+    OpenDirectRoomResponse, RedactMessageRequest, RedactMessageResponse, RemoveMemberRequest, RemoveMemberResponse,
+    Role, RoomFilter, SetMemberRoleRequest, SetMemberRoleResponse, SetReadMark, SetRoomTopicRequest,
+    SetRoomTopicResponse, Visibility, connect_request::Frame as Up, connect_response::Frame as Down,
 };
 
 use crate::{
@@ -26,7 +25,6 @@ both! {
     history_pages_both_ways_without_a_hole,
     a_redacted_text_is_shown_to_nobody,
     unread_counts_follow_the_read_mark,
-    typing_and_presence_reach_the_others,
 }
 
 /// Removes a member and gives the removal's seq.
@@ -319,33 +317,4 @@ async fn unread_counts_follow_the_read_mark(over: Over) {
     assert_eq!(acked, ());
     let unread: ListUnreadResponse = bob.call("MessageService/ListUnread", &request).await.unwrap();
     assert_eq!((unread.unread[0].messages, unread.unread[0].read_seq), (3, 4));
-}
-
-async fn typing_and_presence_reach_the_others(over: Over) {
-    let cluster = shared();
-    let mut alice = Person::connect(cluster, over, 0, "alice").await;
-    let mut bob = Person::connect(cluster, over, 1, &format!("bob-{}", request_id())).await;
-    let room = alice.create_room("soft", Visibility::Public).await.id;
-    bob.join(&room).await;
-    alice.follow(&room, 0).await;
-    bob.follow(&room, 0).await;
-    alice.events(&room, 1, 2).await;
-    bob.events(&room, 1, 2).await;
-    let answer_at = Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 0 });
-    let busy = SetPresence { availability: Availability::Busy.into(), answer_at };
-    // Soft state is not acked: it is said again until it is heard, as clients do.
-    let (mut typed, mut present) = (false, false);
-    while !(typed && present) {
-        bob.conn.send(Up::Typing(SetTyping { room: room.clone() })).await;
-        bob.conn.send(Up::Presence(busy)).await;
-        while let Some(frame) = alice.conn.poll(std::time::Duration::from_millis(200)).await {
-            match frame {
-                Down::Typing(t) => typed |= t.person == bob.id && t.room == room,
-                Down::Presence(p) if p.person == bob.id => {
-                    present |= p.availability() == Availability::Busy && p.answer_at == answer_at;
-                }
-                _ => {}
-            }
-        }
-    }
 }

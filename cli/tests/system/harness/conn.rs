@@ -61,14 +61,6 @@ impl Conn {
         }
     }
 
-    /// A frame if one comes within `within`.
-    pub async fn poll(&mut self, within: std::time::Duration) -> Option<Down> {
-        match tokio::time::timeout(within, self.down.recv()).await {
-            Ok(Some(Ok(response))) => response.frame,
-            _ => None,
-        }
-    }
-
     /// Waits until the connection has ended, and says how; frames on the way are dropped.
     pub async fn ended(&mut self) -> String {
         loop {
