@@ -57,7 +57,7 @@ pub(crate) struct Edge {
 impl Edge {
     /// A person of this router types in a followed room.
     pub(crate) fn typing(&self, room: RoomId, person: PersonId) {
-        self.hubs.typing(room, person, Instant::now());
+        self.heard_typing(room, person);
         let signal = Signal { person: bytes(person), room: bytes(room), ..Signal::default() };
         self.upstream.signal(Target::Room(room), signal);
     }
@@ -77,12 +77,29 @@ impl Edge {
         }
     }
 
-    /// Tells a new follower who is present among those seen in the room.
-    pub(crate) fn tell_presences(&self, room: RoomId, inbox: &Inbox) {
-        let people = self.hubs.people(room);
+    /// Adds a follower, and tells it who is present among those seen in the room.
+    pub(crate) fn attach(&self, room: RoomId, person: PersonId, inbox: &Arc<Inbox>) {
+        self.hubs.attach(room, inbox.clone());
+        self.known(self.hubs.people(room)).into_iter().take(PRESENCES_TOLD).for_each(|soft| inbox.soft(soft));
+        self.saw(room, vec![person]);
+    }
+
+    /// These people act in a followed room. Presence is told once, when it changes: whoever is seen for the first time
+    /// later than that is told of now.
+    pub(crate) fn saw(&self, room: RoomId, people: Vec<PersonId>) {
+        let new = self.hubs.see(room, people);
+        self.known(new).into_iter().for_each(|soft| self.hubs.tell(room, &soft));
+    }
+
+    fn heard_typing(&self, room: RoomId, person: PersonId) {
+        self.hubs.typing(room, person, Instant::now());
+        self.saw(room, vec![person]);
+    }
+
+    /// What is known of these people's presence.
+    fn known(&self, people: Vec<PersonId>) -> Vec<Soft> {
         let presences = self.presences.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = people.iter().filter_map(|person| Some((*person, *presences.get(person)?)));
-        known.take(PRESENCES_TOLD).for_each(|(person, presence)| inbox.soft(presence_of(person, presence)));
+        people.into_iter().filter_map(|person| Some(presence_of(person, *presences.get(&person)?))).collect()
     }
 
     /// Closes all sessions when the directory has been stale for too long.
@@ -162,16 +179,19 @@ impl LinkEvents for FromNodes {
     }
 
     fn feed(&self, conn: ConnId, feed: RoomFeed) {
-        if self.0.hubs.on_feed(conn, feed, self.0.upstream.as_ref()) {
+        let Some(room) = convert::room(&feed.room) else { return };
+        let fed = self.0.hubs.on_feed(conn, room, feed, self.0.upstream.as_ref());
+        if fed.hole {
             self.0.metrics.feed_holes.inc();
         }
+        self.0.saw(room, fed.authors);
     }
 
     fn signal(&self, signal: Signal) {
         let edge = &self.0;
         let Some(person) = convert::person(&signal.person) else { return };
         if let Some(room) = convert::room(&signal.room) {
-            return edge.hubs.typing(room, person, Instant::now());
+            return edge.heard_typing(room, person);
         }
         let presence = (i32::try_from(signal.availability).unwrap_or(0), signal.answer_at_s);
         if presence.0 == i32::from(Availability::Offline) && edge.sessions.has(person) {

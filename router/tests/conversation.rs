@@ -162,6 +162,30 @@ async fn typing_presence_and_read_marks_reach_others() {
     assert_eq!(bob.wait(presence).await.availability(), Availability::Offline);
 }
 
+/// Presence is told when it changes: who is seen in a room only later, on a page or live, is told of then.
+#[tokio::test(flavor = "multi_thread")]
+async fn presence_from_before_somebody_was_seen_in_the_room_is_told() {
+    let stage = Stage::new().await;
+    let mut alice = stage.client(Carrier::Json, "alice").await;
+    let mut bob = stage.client(Carrier::Grpc, "bob").await;
+    let mut carol = stage.client(Carrier::Proto, "carol").await;
+    let of_bob = |frame| match frame {
+        Frame::Presence(presence) if presence.person == person("bob").to_string() => Some(presence.availability()),
+        _ => None,
+    };
+    bob.say(Ask::Presence(SetPresence { availability: Availability::Busy.into(), answer_at: None })).await;
+    let room = alice.room("r").await;
+    alice.follow(&room, 0).await;
+    for client in [&mut bob, &mut carol] {
+        let join = JoinRoomRequest { request_id: request_id(), room: room.clone() };
+        let _: JoinRoomResponse = client.call("hansard.v1.RoomService/JoinRoom", &join).await.unwrap();
+    }
+    assert_eq!(alice.wait(of_bob).await, Availability::Busy, "seen live");
+    drop(alice);
+    carol.follow(&room, 0).await;
+    assert_eq!(carol.wait(of_bob).await, Availability::Busy, "seen on a page");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn unary_calls_work_over_plain_grpc() {
     use hansard_proto::v1::room_service_client::RoomServiceClient;

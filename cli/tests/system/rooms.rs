@@ -1,18 +1,22 @@
 //! Rooms: seqs, roles, visibility, history, unread counts.
 
 use hansard_proto::v1::{
-    EditMessageRequest, EditMessageResponse, GapReason, GetRoomRequest, GetRoomResponse, LeaveRoomRequest,
-    LeaveRoomResponse, ListHistoryRequest, ListHistoryResponse, ListMembersRequest, ListMembersResponse,
-    ListRoomsRequest, ListRoomsResponse, ListUnreadRequest, ListUnreadResponse, OpenDirectRoomRequest,
-    OpenDirectRoomResponse, RedactMessageRequest, RedactMessageResponse, RemoveMemberRequest, RemoveMemberResponse,
-    Role, RoomFilter, SetMemberRoleRequest, SetMemberRoleResponse, SetReadMark, SetRoomTopicRequest,
-    SetRoomTopicResponse, Visibility, connect_request::Frame as Up, connect_response::Frame as Down,
+    Availability, EditMessageRequest, EditMessageResponse, GapReason, GetRoomRequest, GetRoomResponse,
+    LeaveRoomRequest, LeaveRoomResponse, ListHistoryRequest, ListHistoryResponse, ListMembersRequest,
+    ListMembersResponse, ListRoomsRequest, ListRoomsResponse, ListUnreadRequest, ListUnreadResponse,
+    OpenDirectRoomRequest, OpenDirectRoomResponse, RedactMessageRequest, RedactMessageResponse, RemoveMemberRequest,
+    RemoveMemberResponse, Role, RoomFilter, SetMemberRoleRequest, SetMemberRoleResponse, SetPresence, SetReadMark,
+    SetRoomTopicRequest, SetRoomTopicResponse, SetTyping, Visibility, connect_request::Frame as Up,
+    connect_response::Frame as Down,
 };
 
 use crate::{
     both,
-    harness::{Item, Over, Person, reason, request_id, shared},
+    harness::{Item, Over, PATIENCE, Person, reason, request_id, shared},
 };
+
+/// How often a client says that somebody types.
+const TYPING_INTERVAL: std::time::Duration = std::time::Duration::from_millis(200);
 
 both! {
     seqs_start_at_one_and_every_visible_change_takes_the_next,
@@ -25,6 +29,7 @@ both! {
     history_pages_both_ways_without_a_hole,
     a_redacted_text_is_shown_to_nobody,
     unread_counts_follow_the_read_mark,
+    typing_and_presence_reach_the_others,
 }
 
 /// Removes a member and gives the removal's seq.
@@ -317,4 +322,32 @@ async fn unread_counts_follow_the_read_mark(over: Over) {
     assert_eq!(acked, ());
     let unread: ListUnreadResponse = bob.call("MessageService/ListUnread", &request).await.unwrap();
     assert_eq!((unread.unread[0].messages, unread.unread[0].read_seq), (3, 4));
+}
+
+async fn typing_and_presence_reach_the_others(over: Over) {
+    let cluster = shared();
+    let mut alice = Person::connect(cluster, over, 0, "alice").await;
+    let mut bob = Person::connect(cluster, over, 1, &format!("bob-{}", request_id())).await;
+    let room = alice.create_room("soft", Visibility::Public).await.id;
+    bob.join(&room).await;
+    alice.follow(&room, 0).await;
+    bob.follow(&room, 0).await;
+    alice.events(&room, 1, 2).await;
+    bob.events(&room, 1, 2).await;
+    let answer_at = Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 0 });
+    let busy = SetPresence { availability: Availability::Busy.into(), answer_at };
+    // Presence is kept and told once. Typing is not: it is said again until it is heard, as clients do.
+    bob.conn.send(Up::Presence(busy)).await;
+    let presence = |frame: &Down| match frame {
+        Down::Presence(presence) if presence.person == bob.id => Some(*presence),
+        _ => None,
+    };
+    let told = alice.frame(presence).await;
+    assert_eq!((told.availability(), told.answer_at), (Availability::Busy, answer_at));
+    let typed = |frame: &Down| matches!(frame, Down::Typing(typing) if typing.person == bob.id);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !alice.conn.poll(TYPING_INTERVAL).await.is_some_and(|frame| typed(&frame)) {
+        assert!(tokio::time::Instant::now() < deadline, "typing is heard within a minute");
+        bob.conn.send(Up::Typing(SetTyping { room: room.clone() })).await;
+    }
 }

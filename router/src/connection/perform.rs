@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use hansard_domain::RoomId;
+use hansard_domain::{PersonId, RoomId};
 use hansard_proto::cluster::v1::ReadHistory;
 use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
@@ -75,10 +75,8 @@ impl Performer {
     fn tell(&self, effect: Effect) {
         let (edge, Some(who)) = (&self.edge, &self.principal) else { return };
         match effect {
-            Effect::Attach(room) => {
-                edge.hubs.attach(room, who.person, self.inbox.clone());
-                edge.tell_presences(room, &self.inbox);
-            }
+            Effect::Attach(room) => edge.attach(room, who.person, &self.inbox),
+            Effect::Saw(room, people) => edge.saw(room, people),
             Effect::Detach(room) => edge.hubs.detach(room, self.inbox.session, edge.upstream.as_ref()),
             Effect::Typing(room) => edge.typing(room, who.person),
             Effect::Presence { availability, answer_at_s } => edge.set_presence(who.person, availability, answer_at_s),
@@ -105,10 +103,10 @@ impl Performer {
             }
             Done::Reply(id, answer) => session.on_reply(id, answer, effects),
             Done::Page(request, answer) => {
-                if let Ok(page) = &answer {
-                    self.see(request.room, page);
-                }
+                let (room, authors) = (request.room, answer.as_ref().map(authors).unwrap_or_default());
                 session.on_page(Instant::now(), request, answer, effects);
+                // Last, since the first page is what attaches the session to the room.
+                effects.push(Effect::Saw(room, authors));
             }
         }
     }
@@ -160,14 +158,14 @@ impl Performer {
         let work = async move { Done::Page(request, page(&edge, &who, request).await) };
         self.work.push(Box::pin(work.instrument(tracing::debug_span!("replay"))));
     }
+}
 
-    fn see(&self, room: RoomId, page: &Page) {
-        let authors = page.items.iter().filter_map(|item| match item {
-            Item::Event(event) => event.sender.parse().ok(),
-            Item::Gap { .. } => None,
-        });
-        self.edge.hubs.see(room, authors);
-    }
+fn authors(page: &Page) -> Vec<PersonId> {
+    let author = |item: &Item| match item {
+        Item::Event(event) => event.sender.parse().ok(),
+        Item::Gap { .. } => None,
+    };
+    page.items.iter().filter_map(author).collect()
 }
 
 async fn admit(edge: &Edge, inbox: Arc<Inbox>, token: &str) -> Result<Admission, Status> {

@@ -39,6 +39,15 @@ pub(crate) trait Feeds: Send + Sync {
     fn leader(&self, room: RoomId) -> Option<u64>;
 }
 
+/// What a feed brought beside its entries.
+#[derive(Debug, Default)]
+pub(crate) struct Fed {
+    /// Entries were missing; they are asked for again.
+    pub(crate) hole: bool,
+    /// People who acted and were not seen in the room before.
+    pub(crate) authors: Vec<PersonId>,
+}
+
 /// All hubs of this router.
 #[derive(Debug, Default)]
 pub(crate) struct Hubs {
@@ -52,17 +61,13 @@ pub(crate) struct Hubs {
 
 impl Hubs {
     /// Adds a follower; the first one brings the hub up.
-    pub(crate) fn attach(&self, id: RoomId, person: PersonId, inbox: Arc<Inbox>) {
+    pub(crate) fn attach(&self, id: RoomId, inbox: Arc<Inbox>) {
         let mut rooms = lock(&self.rooms);
         let hub = rooms.entry(id).or_insert_with(|| {
             self.want(id);
             Arc::new(Mutex::new(Room::new(id)))
         });
-        let mut room = lock(hub);
-        room.attach(inbox);
-        if room.see(person) {
-            self.saw(id, &[person]);
-        }
+        lock(hub).attach(inbox);
     }
 
     /// Removes a follower; with the last one the hub goes.
@@ -95,9 +100,8 @@ impl Hubs {
         lock(&self.rooms).len()
     }
 
-    /// Something came over a connection for a room. Returns whether it had a hole.
-    pub(crate) fn on_feed(&self, conn: ConnId, feed: RoomFeed, feeds: &dyn Feeds) -> bool {
-        let Some(id) = convert::room(&feed.room) else { return false };
+    /// Something came over a connection for a room.
+    pub(crate) fn on_feed(&self, conn: ConnId, id: RoomId, feed: RoomFeed, feeds: &dyn Feeds) -> Fed {
         let hub = {
             let rooms = lock(&self.rooms);
             match rooms.get(&id) {
@@ -107,7 +111,7 @@ impl Hubs {
                     if feed.ended.is_none() {
                         feeds.unsubscribe(conn, id);
                     }
-                    return false;
+                    return Fed::default();
                 }
             }
         };
@@ -117,15 +121,14 @@ impl Hubs {
             lock(&self.wanted).remove(&id);
         }
         let entries = feed.entries.iter().map(|entry| convert::shared(id, entry));
-        let mut seen = Vec::new();
-        let whole = room.feed(conn, entries, &mut seen);
-        self.saw(id, &seen);
+        let mut authors = Vec::new();
+        let whole = room.feed(conn, entries, &mut authors);
         let ended = feed.ended.is_some() && room.ended(conn, Instant::now());
         drop(room);
         if !whole || ended {
             self.want(id);
         }
-        !whole
+        Fed { hole: !whole, authors }
     }
 
     /// A connection is gone, and the feeds with it.
@@ -154,20 +157,28 @@ impl Hubs {
     /// Somebody types.
     pub(crate) fn typing(&self, id: RoomId, person: PersonId, now: Instant) {
         if let Some(hub) = self.hub(id) {
-            let mut room = lock(&hub);
-            room.typing(person, now);
-            if room.see(person) {
-                self.saw(id, &[person]);
-            }
+            lock(&hub).typing(person, now);
         }
     }
 
-    /// Authors of a followed room's history were seen.
-    pub(crate) fn see(&self, id: RoomId, people: impl Iterator<Item = PersonId>) {
+    /// Remembers who acts in a followed room. Returns those who are new there.
+    pub(crate) fn see(&self, id: RoomId, mut people: Vec<PersonId>) -> Vec<PersonId> {
+        if people.is_empty() {
+            return people;
+        }
+        // Held throughout, so that the hub does not go meanwhile and leave its people behind.
+        let rooms = lock(&self.rooms);
+        let Some(hub) = rooms.get(&id) else { return Vec::new() };
+        let mut room = lock(hub);
+        people.retain(|person| room.see(*person));
+        self.saw(id, &people);
+        people
+    }
+
+    /// Tells soft state to everybody who follows a room.
+    pub(crate) fn tell(&self, id: RoomId, soft: &Soft) {
         if let Some(hub) = self.hub(id) {
-            let mut room = lock(&hub);
-            let new: Vec<PersonId> = people.filter(|person| room.see(*person)).collect();
-            self.saw(id, &new);
+            lock(&hub).audience().for_each(|inbox| inbox.soft(soft.clone()));
         }
     }
 

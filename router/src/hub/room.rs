@@ -109,23 +109,19 @@ impl Room {
         }
     }
 
-    /// Entries came; authors that were not seen before are added to `seen`. Returns false if there is a hole.
+    /// Entries came; authors that were not seen before are added to `authors`. Returns false if there is a hole.
     pub(super) fn feed(
         &mut self,
         conn: ConnId,
         entries: impl Iterator<Item = SharedEvent>,
-        seen: &mut Vec<PersonId>,
+        authors: &mut Vec<PersonId>,
     ) -> bool {
         if self.feed != Feed::Standing(conn) {
             return true;
         }
         let (mut added, mut whole) = (false, true);
         for entry in entries {
-            if let Some(actor) = entry.actor
-                && self.see(actor)
-            {
-                seen.push(actor);
-            }
+            authors.extend(entry.actor.filter(|actor| self.is_new(actor) && authors.last() != Some(actor)));
             match self.ring.push(entry) {
                 Pushed::Added => added = true,
                 Pushed::Known => {}
@@ -178,7 +174,11 @@ impl Room {
 
     /// Remembers that a person was seen here. Returns whether that is new.
     pub(super) fn see(&mut self, person: PersonId) -> bool {
-        self.people.len() < REMEMBERED && self.people.insert(person)
+        self.is_new(&person) && self.people.insert(person)
+    }
+
+    fn is_new(&self, person: &PersonId) -> bool {
+        self.people.len() < REMEMBERED && !self.people.contains(person)
     }
 
     /// The people who were seen here.

@@ -30,6 +30,8 @@ pub(crate) enum Effect {
     Attach(RoomId),
     /// Follow it no more.
     Detach(RoomId),
+    /// These people wrote in the room.
+    Saw(RoomId, Vec<PersonId>),
     /// Tell a room that the person is typing.
     Typing(RoomId),
     /// Tell others of the person's availability.

@@ -61,6 +61,12 @@ impl Conn {
         }
     }
 
+    /// A frame, if one comes within `within`. The end of the connection fails the test.
+    pub async fn poll(&mut self, within: std::time::Duration) -> Option<Down> {
+        let got = tokio::time::timeout(within, self.down.recv()).await.ok()?;
+        got.expect("the session stands").expect("the session stands").frame
+    }
+
     /// Waits until the connection has ended, and says how; frames on the way are dropped.
     pub async fn ended(&mut self) -> String {
         loop {
