@@ -1,0 +1,5 @@
+//! Histories made by hand, whole and damaged.
+
+mod speed;
+mod support;
+mod violations;
