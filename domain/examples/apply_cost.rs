@@ -36,7 +36,7 @@ fn main() {
     let name = Content { name: Some("room".into()), ..Content::default() };
     let create =
         |n| command(n, Action::CreateRoom { room: room(n), visibility: Visibility::Private, peer: None }, &name);
-    let Ok(applied) = shard.apply(&rows, &Batch { commands: (0..ROOMS).map(create).collect() });
+    let Ok(applied) = shard.apply(&rows, &[&Batch { commands: (0..ROOMS).map(create).collect() }]);
     rows.commit(&applied.changes);
     let text = Content::text("x".repeat(200));
     let (mut decode, mut apply, mut bytes, mut changes) = (Duration::ZERO, Duration::ZERO, 0, 0);
@@ -47,7 +47,7 @@ fn main() {
         let decoded = Batch::decode(&payload).expect("what was encoded can be decoded");
         decode += start.elapsed();
         let start = Instant::now();
-        let Ok(applied) = shard.apply(&rows, &decoded);
+        let Ok(applied) = shard.apply(&rows, &[&decoded]);
         apply += start.elapsed();
         changes += applied.changes.len();
         bytes += applied.changes.iter().map(|c| c.key.len() + c.value.as_ref().map_or(0, Vec::len)).sum::<usize>();

@@ -38,7 +38,7 @@ pub enum Body {
     Erased(Commitment),
 }
 
-/// A row of [`crate::Table::Event`].
+/// One entry; a row of [`crate::Table::Event`] holds several.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EventRow {
     /// Its place in the shard's record.
@@ -126,12 +126,7 @@ impl EventRow {
         }
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let body = match &self.body {
-            Body::Kept { content, .. } => content.encoded_len(),
-            Body::Erased(_) => 0,
-        };
-        let mut out = Vec::with_capacity(144 + body);
+    pub(crate) fn encode_to(&self, out: &mut Vec<u8>) {
         out.put_u8(VERSION);
         out.put_u16(self.kind.number());
         out.put_u8(self.bits());
@@ -157,11 +152,10 @@ impl EventRow {
         match &self.body {
             Body::Kept { salt, content } => {
                 out.put_array(&salt.0);
-                content.encode(&mut out);
+                content.encode(out);
             }
             Body::Erased(commitment) => out.put_array(&commitment.0),
         }
-        out
     }
 
     fn bits(&self) -> u8 {
@@ -172,9 +166,9 @@ impl EventRow {
             | u8::from(matches!(self.body, Body::Erased(_))) << 4
     }
 
-    /// Reads a row; the content shares `bytes`.
+    /// Reads an entry; the content shares `bytes`.
     pub fn decode(bytes: &Bytes) -> Result<Self, CodecError> {
-        let mut r = Reader::sharing(bytes, "event row");
+        let mut r = Reader::sharing(bytes, "entry");
         r.version(VERSION)?;
         let kind = Kind::from_number(r.u16()?).ok_or(r.malformed())?;
         let bits = r.u8()?;

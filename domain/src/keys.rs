@@ -21,11 +21,17 @@ pub(crate) fn person_room(person: PersonId, room: RoomId) -> [u8; 32] {
     pair(person.as_bytes(), room.as_bytes())
 }
 
+/// Of the block whose last entry has this seq.
 pub(crate) fn event(room: RoomId, seq: u64) -> [u8; 24] {
     let mut key = [0; 24];
     key[..16].copy_from_slice(room.as_bytes());
     key[16..].copy_from_slice(&seq.to_be_bytes());
     key
+}
+
+/// The seq of the last entry of an event block.
+pub(crate) fn last_seq(key: &[u8]) -> u64 {
+    u64::from_be_bytes(*key.last_chunk().expect("event keys end with a seq"))
 }
 
 pub(crate) fn dedup(actor: PersonId, scope: &[u8; 16], request: RequestId) -> [u8; 48] {

@@ -6,18 +6,14 @@
 //! bit 6 refused (action u16, reason u16, count u64, first i64, last i64), bit 7 node u64, bit 8 subject shard 16, bit 9 epoch u64.
 //! All integers are big-endian.
 
-use bytes::Bytes;
-
 use crate::ids::{NodeId, PersonId, RequestId, RoomId, ShardId};
 use crate::kind::Kind;
-use crate::limits::MAX_META_BYTES;
 use crate::room::{Role, Visibility};
-use crate::sealed::{Commitment, Salt, Sealed};
+use crate::sealed::Commitment;
 use crate::tree::{Hash, leaf_hash};
 use crate::wire::{CodecError, Reader, Write};
 
 const VERSION: u8 = 1;
-const ROW_VERSION: u8 = 1;
 
 /// Refusals that one entry stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -224,64 +220,4 @@ impl Header {
 /// The leaf hash of an entry: SHA-256(0x00 ‖ header ‖ commitment).
 pub fn entry_hash(header: &[u8], commitment: &Commitment) -> Hash {
     leaf_hash(&[header, &commitment.0])
-}
-
-/// A row of the record, by index.
-#[allow(clippy::large_enum_variant, reason = "one at a time, and gone at once: boxing would only add an allocation")]
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RecordRow {
-    /// The entry is an entry of a room: header, salt and content are in the event row.
-    Event {
-        /// The room.
-        room: RoomId,
-        /// The seq.
-        seq: u64,
-    },
-    /// The entry is in no room: all of it is here.
-    Whole {
-        /// The header.
-        header: Header,
-        /// What the commitment was made with.
-        salt: Salt,
-        /// The content.
-        content: Sealed,
-    },
-}
-
-impl RecordRow {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(40);
-        out.put_u8(ROW_VERSION);
-        match self {
-            Self::Event { room, seq } => {
-                out.put_u8(0);
-                out.put_array(room.as_bytes());
-                out.put_varint(*seq);
-            }
-            Self::Whole { header, salt, content } => {
-                out.put_u8(1);
-                out.put_blob(&header.encode());
-                out.put_array(&salt.0);
-                content.encode(&mut out);
-            }
-        }
-        out
-    }
-
-    /// Reads a row of [`crate::Table::Record`].
-    pub fn decode(bytes: &Bytes) -> Result<Self, CodecError> {
-        let mut r = Reader::sharing(bytes, "record row");
-        r.version(ROW_VERSION)?;
-        let row = match r.u8()? {
-            0 => Self::Event { room: RoomId::from_bytes(r.array()?), seq: r.varint()? },
-            1 => {
-                let len = r.count(crate::limits::MAX_LEAF_BYTES)?;
-                let header = Header::decode(r.take(len)?)?;
-                Self::Whole { header, salt: Salt(r.array()?), content: Sealed::decode_bounded(&mut r, MAX_META_BYTES)? }
-            }
-            _ => return Err(r.malformed()),
-        };
-        r.end()?;
-        Ok(row)
-    }
 }

@@ -18,9 +18,9 @@ pub enum Table {
     Member = 2,
     /// person, room -> nothing: the rooms of a person.
     PersonRoom = 3,
-    /// room, seq -> an entry and its content.
+    /// room, seq of the last of them -> entries and their contents, committed by one batch.
     Event = 4,
-    /// index -> where the record entry is, or all of it.
+    /// index of the last of them -> where record entries are, or all of them.
     Record = 5,
     /// person, scope, request -> the first answer.
     Dedup = 6,

@@ -27,12 +27,12 @@ pub struct Shard {
     torn: bool,
 }
 
-/// What a batch did.
+/// What batches did.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// One for each command, in their order.
     pub outcomes: Vec<Outcome>,
-    /// To be committed, all at once, before the next batch is applied. One for each row.
+    /// To be committed, all at once, before anything else is applied. One for each row.
     pub changes: Vec<Change>,
     /// To be told to followers, in this order, once the changes are committed; by a serving replica only.
     pub events: Vec<RoomEvent>,
@@ -71,16 +71,21 @@ impl Shard {
         self.warm.head.last_us
     }
 
-    /// Applies a batch to `rows`, which must hold the changes of all batches before. Deterministic: the same commands in the
-    /// same order give the same outcomes and rows, however they are cut into batches. After an error only a new
-    /// [`Shard::load`] helps; this one refuses to go on.
-    pub fn apply<R: Rows>(&mut self, rows: &R, batch: &Batch) -> Result<Applied, R::Error> {
+    /// Applies batches, in order, to `rows`, which must hold the changes of all batches before. Deterministic: the same
+    /// commands in the same order give the same outcomes, however they are cut into batches; and the same batches give the
+    /// same rows, however many are applied together. After an error only a new [`Shard::load`] helps; this one refuses to
+    /// go on.
+    pub fn apply<R: Rows>(&mut self, rows: &R, batches: &[&Batch]) -> Result<Applied, R::Error> {
         assert!(!self.torn, "a batch failed half-way: load the shard again");
         self.torn = true;
-        let mut stage = Stage::new(self.id, rows, &mut self.warm, batch.commands.len());
-        let mut outcomes = Vec::with_capacity(batch.commands.len());
-        for command in &batch.commands {
-            outcomes.push(apply_one(&mut stage, command)?);
+        let commands = batches.iter().map(|batch| batch.commands.len()).sum();
+        let mut stage = Stage::new(self.id, rows, &mut self.warm, commands);
+        let mut outcomes = Vec::with_capacity(commands);
+        for batch in batches {
+            for command in &batch.commands {
+                outcomes.push(apply_one(&mut stage, command)?);
+            }
+            stage.end_batch();
         }
         let (changes, events) = stage.finish();
         self.torn = false;

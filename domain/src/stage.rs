@@ -1,19 +1,26 @@
-//! What one batch does, before it is committed: the rows that it has read, and those that it will change.
+//! What batches do, before they are committed together: the rows that they have read, and those that they will change.
+//!
+//! Entries stand in blocks that end with their batch: so replicas that commit other batches together write the same rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
 use crate::cache::Cache;
 use crate::entry::RoomEvent;
 use crate::event::EventRow;
+use crate::event_block::EventBlock;
 use crate::head::Head;
 use crate::ids::{PersonId, RoomId, ShardId};
 use crate::keys;
 use crate::limits::LEAVES_PER_ROW;
 use crate::member::Member;
+use crate::read::events;
+use crate::record::{Header, entry_hash};
+use crate::record_block::{RecordBlock, Recorded};
 use crate::room::Room;
 use crate::rows::{Change, Rows, Table};
+use crate::sealed::Commitment;
 use crate::tree::Hash;
 use crate::wire::CodecError;
 
@@ -35,13 +42,18 @@ pub(crate) struct Warm {
     pub(crate) members: Cache<(RoomId, PersonId), Member>,
 }
 
-/// A batch under way.
+/// Batches under way.
 pub(crate) struct Stage<'a, R: Rows> {
     pub(crate) shard: ShardId,
     pub(crate) rows: &'a R,
     pub(crate) warm: &'a mut Warm,
     rooms: HashMap<RoomId, Held<Room>>,
     members: HashMap<(RoomId, PersonId), Held<Member>>,
+    /// Entries that the batch under way adds.
+    fresh: HashMap<RoomId, EventBlock>,
+    /// Blocks that were added or changed, by room and last seq.
+    blocks: BTreeMap<(RoomId, u64), EventBlock>,
+    record: RecordBlock,
     changes: Vec<Change>,
     index: HashMap<IndexKey, usize>,
     pub(crate) events: Vec<RoomEvent>,
@@ -63,8 +75,11 @@ impl<'a, R: Rows> Stage<'a, R> {
             warm,
             rooms: HashMap::new(),
             members: HashMap::new(),
-            changes: Vec::with_capacity(3 * commands + 8),
-            index: HashMap::with_capacity(2 * commands),
+            fresh: HashMap::new(),
+            blocks: BTreeMap::new(),
+            record: RecordBlock::default(),
+            changes: Vec::with_capacity(commands + 16),
+            index: HashMap::with_capacity(commands),
             events: Vec::with_capacity(commands),
         }
     }
@@ -131,7 +146,7 @@ impl<'a, R: Rows> Stage<'a, R> {
         self.members.insert((room, person), Held { value: Some(member), dirty: true });
     }
 
-    /// A row of any other table, as this batch has left it.
+    /// A row of any other table, as these batches have left it.
     pub(crate) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, R::Error> {
         match self.index.get(&index_key(table, key)) {
             Some(at) => Ok(self.changes[*at].value.as_ref().map(|value| Bytes::copy_from_slice(value))),
@@ -139,10 +154,43 @@ impl<'a, R: Rows> Stage<'a, R> {
         }
     }
 
-    /// The event row at a seq.
+    /// The entry at a seq.
     pub(crate) fn event(&self, room: RoomId, seq: u64) -> Result<Option<EventRow>, R::Error> {
-        let row = self.get(Table::Event, &keys::event(room, seq))?;
-        Ok(row.map(|row| sound(EventRow::decode(&row), Table::Event)))
+        let near = self.fresh.get(&room).filter(|block| block.holds(seq)).or_else(|| self.block(room, seq));
+        match near {
+            Some(block) => Ok(Some(sound(block.get(seq), Table::Event))),
+            None => events::event(self.rows, room, seq),
+        }
+    }
+
+    /// Adds a room's next entry.
+    pub(crate) fn add_event(&mut self, room: RoomId, seq: u64, row: &EventRow) {
+        let block = self.fresh.entry(room).or_insert_with(|| EventBlock::new(seq));
+        block.push(row);
+        if block.is_full() {
+            let full = self.fresh.remove(&room).expect("it is there");
+            self.blocks.insert((room, full.last()), full);
+        }
+    }
+
+    /// Puts another row in the place of an entry that is there.
+    pub(crate) fn replace_event(&mut self, room: RoomId, seq: u64, row: &EventRow) -> Result<(), R::Error> {
+        if let Some(block) = self.fresh.get_mut(&room).filter(|block| block.holds(seq)) {
+            sound(block.replace(seq, row), Table::Event);
+            return Ok(());
+        }
+        let mut block = match self.block(room, seq) {
+            Some(block) => block.clone(),
+            None => events::block(self.rows, room, seq)?.expect("the entry is there"),
+        };
+        sound(block.replace(seq, row), Table::Event);
+        self.blocks.insert((room, block.last()), block);
+        Ok(())
+    }
+
+    fn block(&self, room: RoomId, seq: u64) -> Option<&EventBlock> {
+        let next = self.blocks.range((room, seq)..=(room, u64::MAX)).next();
+        next.map(|(_, block)| block).filter(|block| block.holds(seq))
     }
 
     /// Changes a row; the last value of a batch counts.
@@ -154,13 +202,19 @@ impl<'a, R: Rows> Stage<'a, R> {
         }
     }
 
-    /// Writes a row whose key is new, and which this batch will not read.
-    pub(crate) fn put_new(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
+    /// Writes a row whose key is new, and which these batches will not read.
+    fn put_new(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
         self.changes.push(Change { table, key: key.to_vec(), value: Some(value) });
     }
 
-    /// Adds a leaf to the record.
-    pub(crate) fn push_leaf(&mut self, leaf: Hash) {
+    /// Adds the next entry to the record.
+    pub(crate) fn record(&mut self, header: &Header, commitment: &Commitment, entry: &Recorded) {
+        self.warm.head.last_us = header.time_us;
+        self.record.push(entry);
+        self.push_leaf(entry_hash(&header.encode(), commitment));
+    }
+
+    fn push_leaf(&mut self, leaf: Hash) {
         let warm = &mut *self.warm;
         warm.head.frontier.push(leaf);
         warm.tail.push(leaf);
@@ -172,8 +226,22 @@ impl<'a, R: Rows> Stage<'a, R> {
         }
     }
 
-    /// Ends the batch: all changes, one for each row; what was in use becomes warm.
+    /// Ends a batch, and with it the blocks of its entries.
+    pub(crate) fn end_batch(&mut self) {
+        for (room, block) in self.fresh.drain() {
+            self.blocks.insert((room, block.last()), block);
+        }
+        if let Some(row) = self.record.take() {
+            let last = self.warm.head.frontier.size() - 1;
+            self.put_new(Table::Record, &last.to_be_bytes(), row);
+        }
+    }
+
+    /// All changes, one for each row; what was in use becomes warm.
     pub(crate) fn finish(mut self) -> (Vec<Change>, Vec<RoomEvent>) {
+        for ((room, last), block) in std::mem::take(&mut self.blocks) {
+            self.put_new(Table::Event, &keys::event(room, last), block.into_bytes());
+        }
         let mut rooms: Vec<_> = self.rooms.drain().collect();
         rooms.sort_unstable_by_key(|(id, _)| *id);
         for (id, held) in rooms {

@@ -4,7 +4,9 @@ use crate::batch::Batch;
 use crate::command::{Action, Command};
 use crate::content::Content;
 use crate::entry::{Entry, RoomEvent};
+use crate::event::{Body, ContentState, EventRow};
 use crate::ids::{PersonId, RequestId, RoomId, ShardId};
+use crate::kind::Kind;
 use crate::outcome::Outcome;
 use crate::read::{HistoryRequest, Page, history};
 use crate::refusal::Refusal;
@@ -44,6 +46,27 @@ pub(crate) fn command(drawn: u64, actor: PersonId, action: Action, content: &Con
     }
 }
 
+/// The stored form of a message.
+pub(crate) fn row(content: &Content) -> EventRow {
+    EventRow {
+        index: 1,
+        time_us: 2,
+        kind: Kind::Message,
+        actor: ANN,
+        request: RequestId::from_bytes([3; 16]),
+        policy: 1,
+        rule: 3,
+        person: None,
+        target: None,
+        role: None,
+        visibility: None,
+        messages: 1,
+        changed_by: 0,
+        state: ContentState::Shown,
+        body: Body::Kept { salt: Salt([7; 32]), content: Sealed::clear(content.encode()) },
+    }
+}
+
 pub(crate) fn named(name: &str) -> Content {
     Content { name: Some(name.to_owned()), ..Content::default() }
 }
@@ -71,7 +94,7 @@ impl World {
     }
 
     pub(crate) fn apply(&mut self, commands: Vec<Command>) -> Vec<Outcome> {
-        let Ok(applied) = self.shard.apply(&self.rows, &Batch { commands });
+        let Ok(applied) = self.shard.apply(&self.rows, &[&Batch { commands }]);
         self.rows.commit(&applied.changes);
         self.events.extend(applied.events);
         applied.outcomes

@@ -110,7 +110,7 @@ fn shards_do_not_see_each_other() {
     store.remove_shard(id(1)).unwrap();
     assert_eq!(indexes(&b), [(7, 1), (7, 2)]);
     assert_eq!(b.log().vote(), None);
-    assert!(a.rows().commit(&[], mark(1, 5)).is_err());
+    assert!(a.rows().commit(Vec::new(), mark(1, 5)).is_err());
     drop((a, b, store));
     let store = rig.open();
     assert_eq!(store.shards(), [id(2)]);
@@ -155,7 +155,7 @@ fn the_log_is_not_purged_beyond_what_is_durable() {
     let store = rig.open();
     let shard = store.shard(id(1)).unwrap();
     append(&shard, &entries(1, 1, 5));
-    shard.rows().commit(&[put("a", "b")], mark(1, 3)).unwrap();
+    shard.rows().commit(vec![put("a", "b")], mark(1, 3)).unwrap();
     let _ = shard.log().purge((1, 3));
 }
 

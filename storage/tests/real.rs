@@ -25,7 +25,7 @@ fn many_threads_append_reopen_and_find_everything() {
                     let entry = LogEntry::new(1, index, &[n; 2_000]);
                     shard.log().append(&[entry], Box::new(move |o| sender.send((index, o.is_ok())).unwrap()));
                     let _ = shard.log().save_vote(Vote { term: index, node: 1, committed: true });
-                    shard.rows().commit(&[put(&format!("{index:08}"), "v")], mark(1, index)).unwrap();
+                    shard.rows().commit(vec![put(&format!("{index:08}"), "v")], mark(1, index)).unwrap();
                 }
                 for index in 1..=400 {
                     assert_eq!(receiver.recv().unwrap(), (index, true), "callbacks in order");
@@ -76,7 +76,7 @@ fn a_killed_process_loses_nothing_acked() {
         let store = open_real(dir.as_ref()).unwrap();
         let shard = store.shard(id(1)).unwrap();
         append(&shard, &entries(1, 1, 101));
-        shard.rows().commit(&[put("a", "b")], mark(1, 50)).unwrap();
+        shard.rows().commit(vec![put("a", "b")], mark(1, 50)).unwrap();
         std::process::abort();
     }
     let dir = tempfile::tempdir().unwrap();

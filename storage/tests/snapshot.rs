@@ -23,7 +23,7 @@ fn rows(shard: &ShardStore) -> Vec<(Vec<u8>, Vec<u8>)> {
 fn fill(shard: &ShardStore, count: u64, size: usize) {
     for index in 1..=count {
         append(shard, &entries(1, index, index + 1));
-        shard.rows().commit(&[put(&format!("{index:08}"), &"x".repeat(size))], mark(1, index)).unwrap();
+        shard.rows().commit(vec![put(&format!("{index:08}"), &"x".repeat(size))], mark(1, index)).unwrap();
     }
 }
 
@@ -32,14 +32,14 @@ fn chunks(shard: &ShardStore) -> Vec<Bytes> {
     let mut chunks = Vec::new();
     // What is committed meanwhile is not in it.
     let index = reader.mark().index;
-    shard.rows().commit(&[put("later", "x")], mark(1, index)).unwrap();
+    shard.rows().commit(vec![put("later", "x")], mark(1, index)).unwrap();
     while let Some(chunk) = reader.next_chunk().unwrap() {
         assert!(chunk.len() <= CHUNK_BYTES);
         chunks.push(chunk);
     }
     shard
         .rows()
-        .commit(&[hansard_domain::Change { table: Table::Event, key: b"later".into(), value: None }], mark(1, index))
+        .commit(vec![hansard_domain::Change { table: Table::Event, key: b"later".into(), value: None }], mark(1, index))
         .unwrap();
     chunks
 }

@@ -3,9 +3,8 @@
 use super::{Allowed, Done, Draft, add_entry};
 use crate::event::ContentState;
 use crate::ids::RoomId;
-use crate::keys;
 use crate::kind::Kind;
-use crate::rows::{Rows, Table};
+use crate::rows::Rows;
 use crate::stage::Stage;
 
 pub(super) fn apply<R: Rows>(
@@ -30,8 +29,7 @@ pub(super) fn change<R: Rows>(
     let mut row = stage.event(room, target)?.expect("authorize has seen the target");
     row.changed_by = stage.room(room).expect("the room is loaded").head;
     row.state = state;
-    stage.put(Table::Event, &keys::event(room, target), Some(row.encode()));
-    Ok(())
+    stage.replace_event(room, target, &row)
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use crate::ids::{PersonId, RoomId};
 use crate::keys;
 use crate::kind::Kind;
 use crate::outcome::Outcome;
-use crate::record::{Header, RecordRow, entry_hash};
+use crate::record::Header;
+use crate::record_block::Recorded;
 use crate::room::{Role, Visibility};
 use crate::rows::{Rows, Table};
 use crate::sealed::Commitment;
@@ -102,9 +103,9 @@ fn add_entry<R: Rows>(
         state: ContentState::Shown,
         body: Body::Kept { salt: *salt, content: content.clone() },
     };
-    let record = RecordRow::Event { room: room_id, seq };
-    add_leaf(stage, &row.header(stage.shard, room_id, seq), &row.commitment(), &record);
-    stage.put(Table::Event, &keys::event(room_id, seq), Some(row.encode()));
+    let recorded = Recorded::InRoom { room: room_id, seq };
+    stage.record(&row.header(stage.shard, room_id, seq), &row.commitment(), &recorded);
+    stage.add_event(room_id, seq, &row);
     let entry: Entry = row.entry(seq, false);
     stage.events.push(RoomEvent { room: room_id, entry });
     Done::New(Outcome::Committed { seq, time_us, repeated: false }, Proof::Event)
@@ -123,15 +124,9 @@ fn add_whole<R: Rows>(
     header.policy = command.policy;
     fill(&mut header);
     let commitment = command.salt.commit(&command.content.bytes);
-    let record = RecordRow::Whole { header, salt: command.salt, content: command.content.clone() };
-    add_leaf(stage, &header, &commitment, &record);
+    let whole = Recorded::Whole { header, salt: command.salt, content: command.content.clone() };
+    stage.record(&header, &commitment, &whole);
     (time_us, commitment)
-}
-
-fn add_leaf<R: Rows>(stage: &mut Stage<'_, R>, header: &Header, commitment: &Commitment, record: &RecordRow) {
-    stage.warm.head.last_us = header.time_us;
-    stage.push_leaf(entry_hash(&header.encode(), commitment));
-    stage.put_new(Table::Record, &header.index.to_be_bytes(), record.encode());
 }
 
 /// Lists or unlists a room among a person's rooms.

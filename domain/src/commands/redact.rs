@@ -23,11 +23,9 @@ pub(super) fn apply<R: Rows>(
 mod tests {
     use crate::command::Action;
     use crate::content::Content;
-    use crate::event::{Body, EventRow};
-    use crate::keys;
+    use crate::event::Body;
     use crate::refusal::Refusal;
     use crate::room::Role;
-    use crate::rows::{Rows, Table};
     use crate::testkit::{ANN, BOB, ROOM, World};
 
     const REDACT: Action = Action::RedactMessage { room: ROOM, target: 3 };
@@ -42,8 +40,8 @@ mod tests {
         assert_eq!(world.run(ANN, REDACT, &why), Ok(5));
         for seq in [3, 4] {
             assert_eq!(world.entry(BOB, seq).content.len(), 0, "{seq}");
-            let Ok(Some(row)) = world.rows.get(Table::Event, &keys::event(ROOM, seq)) else { panic!("kept") };
-            let Body::Kept { content, .. } = EventRow::decode(&row).expect("a row").body else { panic!("kept") };
+            let Ok(Some(row)) = crate::read::event(&world.rows, ROOM, seq) else { panic!("kept") };
+            let Body::Kept { content, .. } = row.body else { panic!("kept") };
             assert!(Content::decode(&content.bytes).expect("content").text.expect("text").contains("secret"));
         }
         assert_eq!(world.entry(BOB, 3).changed_by, 5);

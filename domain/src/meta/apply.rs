@@ -9,7 +9,8 @@ use crate::dedup::{DedupRow, Proof};
 use crate::keys;
 use crate::kind::Kind;
 use crate::outcome::Outcome;
-use crate::record::{Header, RecordRow, RefusedCount, entry_hash};
+use crate::record::{Header, RefusedCount};
+use crate::record_block::Recorded;
 use crate::refusal::Refusal;
 use crate::rows::{Rows, Table};
 use crate::sealed::Sealed;
@@ -123,10 +124,8 @@ fn record<R: Rows>(
     }
     let content = command.action.content();
     let commitment = command.salt.commit(&content);
-    stage.warm.head.last_us = time_us;
-    stage.push_leaf(entry_hash(&header.encode(), &commitment));
-    let row = RecordRow::Whole { header, salt: command.salt, content: Sealed::clear(content) };
-    stage.put_new(Table::Record, &index.to_be_bytes(), row.encode());
+    let whole = Recorded::Whole { header, salt: command.salt, content: Sealed::clear(content) };
+    stage.record(&header, &commitment, &whole);
     Proof::Salted(command.salt, commitment)
 }
 

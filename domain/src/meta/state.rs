@@ -54,15 +54,19 @@ impl Meta {
         self.warm.head.frontier.root()
     }
 
-    /// Applies a batch to `rows`, which must hold the changes of all batches before. Deterministic, as
+    /// Applies batches, in order, to `rows`, which must hold the changes of all batches before. Deterministic, as
     /// [`crate::Shard::apply`] is; after an error only a new [`Meta::load`] helps.
-    pub fn apply<R: Rows>(&mut self, rows: &R, batch: &MetaBatch) -> Result<MetaApplied, R::Error> {
+    pub fn apply<R: Rows>(&mut self, rows: &R, batches: &[&MetaBatch]) -> Result<MetaApplied, R::Error> {
         assert!(!self.torn, "a batch failed half-way: load the meta group again");
         self.torn = true;
-        let mut stage = Stage::new(ShardId::META, rows, &mut self.warm, batch.commands.len());
-        let mut outcomes = Vec::with_capacity(batch.commands.len());
-        for command in &batch.commands {
-            outcomes.push(apply::apply(&mut stage, &mut self.view, command)?);
+        let commands = batches.iter().map(|batch| batch.commands.len()).sum();
+        let mut stage = Stage::new(ShardId::META, rows, &mut self.warm, commands);
+        let mut outcomes = Vec::with_capacity(commands);
+        for batch in batches {
+            for command in &batch.commands {
+                outcomes.push(apply::apply(&mut stage, &mut self.view, command)?);
+            }
+            stage.end_batch();
         }
         let (changes, _) = stage.finish();
         self.torn = false;

@@ -47,7 +47,7 @@ impl World {
         let request = RequestId::from_bytes([request; 16]);
         let command =
             MetaCommand { request, actor: OPERATOR, stamp_us, policy: 1, rule: 17, salt: Salt([9; 32]), action };
-        let Ok(applied) = self.meta.apply(&self.rows, &MetaBatch { commands: vec![command] });
+        let Ok(applied) = self.meta.apply(&self.rows, &[&MetaBatch { commands: vec![command] }]);
         self.rows.commit(&applied.changes);
         let Ok(again) = Meta::load(&self.rows);
         assert_eq!((again.view(), again.record_root()), (self.meta.view(), self.meta.record_root()));

@@ -6,26 +6,36 @@ use proptest::prelude::*;
 use super::any_commands;
 use crate::batch::Batch;
 use crate::dedup::DedupRow;
-use crate::event::EventRow;
+use crate::event_block::{EventBlock, decode_events};
 use crate::head::Head;
+use crate::keys;
 use crate::member::Member;
 use crate::meta::{MetaBatch, MetaCommand, MetaOutcome};
 use crate::outcome::Outcome;
 use crate::read::mark;
-use crate::record::{Header, RecordRow};
+use crate::record::Header;
+use crate::record_block::{RecordBlock, decode_record};
 use crate::room::Room;
 use crate::rows::{MemRows, Table};
 use crate::shard::Shard;
 use crate::testkit::SHARD;
 
 /// Reads a row as its table's format; writes it again.
-fn again(table: Table, bytes: &Bytes) -> Option<Vec<u8>> {
+fn again(table: Table, key: &[u8], bytes: &Bytes) -> Option<Vec<u8>> {
     match table {
         Table::Head => Head::decode(bytes).ok().map(|v| v.encode()),
         Table::Room => Room::decode(bytes).ok().map(|v| v.encode()),
         Table::Member => Member::decode(bytes).ok().map(|v| v.encode()),
-        Table::Event => EventRow::decode(bytes).ok().map(|v| v.encode()),
-        Table::Record => RecordRow::decode(bytes).ok().map(|v| v.encode()),
+        Table::Event => decode_events(keys::last_seq(key), bytes).ok().and_then(|entries| {
+            let mut block = EventBlock::new(entries.first()?.0);
+            entries.iter().for_each(|(_, row)| block.push(row));
+            Some(block.into_bytes())
+        }),
+        Table::Record => decode_record(bytes).ok().and_then(|entries| {
+            let mut block = RecordBlock::default();
+            entries.iter().for_each(|entry| block.push(entry));
+            block.take()
+        }),
         Table::Dedup => DedupRow::decode(bytes)
             .ok()
             .map(|v| DedupRow::encode(v.action, &v.outcome, &v.proof, |out| out.extend_from_slice(&v.fields))),
@@ -46,10 +56,10 @@ proptest! {
         prop_assert_eq!(Batch::decode(&bytes), Ok(batch.clone()));
         let mut rows = MemRows::default();
         let Ok(mut shard) = Shard::load(SHARD, &rows);
-        let Ok(applied) = shard.apply(&rows, &batch);
+        let Ok(applied) = shard.apply(&rows, &[&batch]);
         rows.commit(&applied.changes);
-        for (table, _, value) in rows.iter() {
-            prop_assert_eq!(again(table, value), Some(value.to_vec()), "{:?}", table);
+        for (table, key, value) in rows.iter() {
+            prop_assert_eq!(again(table, key, value), Some(value.to_vec()), "{:?}", table);
         }
     }
 
@@ -72,7 +82,7 @@ proptest! {
         }
         let bytes = Bytes::from(bytes);
         for table in TABLES {
-            let _ = again(table, &bytes);
+            let _ = again(table, &[9; 24], &bytes);
         }
         let _ = (Batch::decode(&bytes), Header::decode(&bytes), Outcome::decode(&bytes));
         let _ = (MetaBatch::decode(&bytes), MetaCommand::decode(&bytes), MetaOutcome::decode(&bytes));

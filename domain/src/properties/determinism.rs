@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::command::Command;
 use crate::entry::RoomEvent;
 use crate::outcome::Outcome;
-use crate::rows::MemRows;
+use crate::rows::{MemRows, Table};
 use crate::shard::Shard;
 use crate::testkit::SHARD;
 
@@ -20,15 +20,25 @@ struct Run {
     events: Vec<RoomEvent>,
 }
 
-fn run(commands: &[Command], sizes: &[usize], cached: usize, reload: bool) -> Run {
-    let mut rows = MemRows::default();
-    let Ok(mut shard) = Shard::load_with_caches(SHARD, &rows, cached, cached);
-    let (mut outcomes, mut events) = (Vec::new(), Vec::new());
+/// Commands in batches whose sizes come round.
+fn batches(commands: &[Command], sizes: &[usize]) -> Vec<Batch> {
     let (mut rest, mut sizes) = (commands, sizes.iter().cycle());
+    let mut batches = Vec::new();
     while !rest.is_empty() {
         let (now, later) = rest.split_at(rest.len().min(*sizes.next().expect("at least one size")));
         rest = later;
-        let Ok(applied) = shard.apply(&rows, &Batch { commands: now.to_vec() });
+        batches.push(Batch { commands: now.to_vec() });
+    }
+    batches
+}
+
+/// Applies batches, `joined` of them together.
+fn run(batches: &[Batch], joined: usize, cached: usize, reload: bool) -> Run {
+    let mut rows = MemRows::default();
+    let Ok(mut shard) = Shard::load_with_caches(SHARD, &rows, cached, cached);
+    let (mut outcomes, mut events) = (Vec::new(), Vec::new());
+    for together in batches.chunks(joined) {
+        let Ok(applied) = shard.apply(&rows, &together.iter().collect::<Vec<_>>());
         let keys: HashSet<_> = applied.changes.iter().map(|c| (c.table, &c.key)).collect();
         assert_eq!(keys.len(), applied.changes.len(), "one final value per row");
         rows.commit(&applied.changes);
@@ -46,24 +56,43 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn batches_caches_and_restarts_change_nothing(
+    fn commits_caches_and_restarts_change_nothing(
         commands in any_commands(),
         sizes in prop::collection::vec(1usize..20, 1..8),
+        joined in 2usize..6,
         cached in 0usize..6,
         reload: bool,
     ) {
-        let one = run(&commands, &[commands.len()], 1_000, false);
-        let other = run(&commands, &sizes, cached, reload);
+        let batches = batches(&commands, &sizes);
+        let one = run(&batches, 1, 1_000, false);
+        let other = run(&batches, joined, cached, reload);
         prop_assert_eq!(one.outcomes, other.outcomes);
         prop_assert_eq!(one.events, other.events);
         prop_assert_eq!(one.root, other.root);
         prop_assert_eq!(one.rows, other.rows);
     }
+
+    #[test]
+    fn how_commands_are_cut_into_batches_shows_only_in_blocks(
+        commands in any_commands(),
+        sizes in prop::collection::vec(1usize..20, 1..8),
+    ) {
+        let one = run(&batches(&commands, &[commands.len()]), 1, 1_000, false);
+        let other = run(&batches(&commands, &sizes), 1, 1_000, false);
+        prop_assert_eq!(&one.outcomes, &other.outcomes);
+        prop_assert_eq!(&one.events, &other.events);
+        prop_assert_eq!(one.root, other.root);
+        let others = |run: &Run| {
+            let rows = run.rows.iter().filter(|(table, ..)| !matches!(table, Table::Event | Table::Record));
+            rows.map(|(table, key, value)| (table, key.to_vec(), value.clone())).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(others(&one), others(&other));
+    }
 }
 
 #[test]
 fn full_rows_of_leaves_are_written_and_reloaded() {
-    use crate::rows::{Rows, Table};
+    use crate::rows::Rows;
     let mut world = crate::testkit::World::with_room(crate::room::Visibility::Private);
     for seq in 2..=600 {
         assert_eq!(world.say(crate::testkit::ANN, "x"), Ok(seq));

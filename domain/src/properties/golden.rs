@@ -73,6 +73,10 @@ fn commands_and_the_rows_that_they_make() {
         let outcome = world.apply(commands)[0];
         assert!(matches!(outcome, Outcome::Committed { .. }), "{action:?}: {outcome:?}");
     }
+    let direct = RoomId::from_bytes([0x11; 16]);
+    let together = [(50, ROOM), (51, direct), (52, ROOM)];
+    let send = |(n, room)| command(n, ANN, Action::SendMessage { room }, &Content::text("together"));
+    world.apply(together.map(send).to_vec());
     let mut sealed = command(99, ANN, Action::SendMessage { room: ROOM }, &Content::default());
     sealed.content = Sealed { scheme: 1, key_id: Some([3; 16]), nonce: vec![4; 12].into(), bytes: vec![5; 20].into() };
     lines.push(("sealed".into(), Batch { commands: vec![sealed] }.encode().to_vec()));
@@ -160,7 +164,7 @@ fn meta_commands_and_the_rows_that_they_make() {
         assert_eq!(MetaCommand::decode(&command.encode()).as_ref(), Ok(&command));
         let batch = MetaBatch { commands: vec![command] };
         assert_eq!(MetaBatch::decode(&batch.encode()).as_ref(), Ok(&batch));
-        let Ok(applied) = meta.apply(&rows, &batch);
+        let Ok(applied) = meta.apply(&rows, &[&batch]);
         rows.commit(&applied.changes);
         assert!(!matches!(applied.outcomes[0], MetaOutcome::Refused(_)), "{name}: {:?}", applied.outcomes);
         assert_eq!(MetaOutcome::decode(&applied.outcomes[0].encode()), Ok(applied.outcomes[0]));

@@ -144,7 +144,7 @@ proptest! {
         let mut answers = HashMap::new();
         let mut last_us = i64::MIN;
         for batch in commands.chunks(size) {
-            let Ok(applied) = shard.apply(&rows, &Batch { commands: batch.to_vec() });
+            let Ok(applied) = shard.apply(&rows, &[&Batch { commands: batch.to_vec() }]);
             rows.commit(&applied.changes);
             for (command, outcome) in batch.iter().zip(applied.outcomes) {
                 let intent = (command.actor, command.action.scope(command.actor), command.request);

@@ -1,15 +1,11 @@
 //! A room's entries as they are fed to routers: all of them, whoever may see them.
 
-use bytes::Bytes;
-
+use super::events;
 use super::history::hide_edits_of_redacted;
 use crate::entry::Entry;
-use crate::event::EventRow;
 use crate::ids::RoomId;
-use crate::keys;
 use crate::limits::{MAX_PAGE, MAX_PAGE_BYTES};
-use crate::rows::{Rows, Table};
-use crate::stage::sound;
+use crate::rows::Rows;
 
 /// The room's newest seq; none if it is not in this shard.
 pub fn room_head<R: Rows>(rows: &R, room: RoomId) -> Result<Option<u64>, R::Error> {
@@ -28,10 +24,8 @@ pub fn feed<R: Rows>(
     let mut left = limit.clamp(1, MAX_PAGE);
     let mut bytes_left = limit_bytes.clamp(1, MAX_PAGE_BYTES) as i64;
     let mut entries = Vec::new();
-    let (from, to) = (keys::event(room, after.saturating_add(1)), keys::after(&keys::event(room, u64::MAX)));
-    rows.scan(Table::Event, &from, &to, false, &mut |key, value| {
-        let seq = u64::from_be_bytes(*key.last_chunk().expect("event keys end with the seq"));
-        let entry = sound(EventRow::decode(&Bytes::copy_from_slice(value)), Table::Event).entry(seq, false);
+    events::visit(rows, room, (after.saturating_add(1), u64::MAX), false, &mut |seq, row| {
+        let entry = row.entry(seq, false);
         bytes_left -= entry.content.len() as i64;
         left -= 1;
         entries.push(entry);

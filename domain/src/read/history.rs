@@ -4,17 +4,16 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use super::events;
 use crate::authorize::outside;
 use crate::entry::{Entry, Gap, GapReason};
-use crate::event::{ContentState, EventRow};
+use crate::event::ContentState;
 use crate::ids::{PersonId, RoomId};
-use crate::keys;
 use crate::kind::Kind;
 use crate::limits::{MAX_PAGE, MAX_PAGE_BYTES};
 use crate::member::Member;
 use crate::refusal::Refusal;
-use crate::rows::{Rows, Table};
-use crate::stage::sound;
+use crate::rows::Rows;
 
 /// Which page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -127,11 +126,8 @@ fn fill<R: Rows>(
         }
         let mut reached = (stretch.from, stretch.to);
         if stretch.shown {
-            let (from, to) = (keys::event(room, stretch.from), keys::after(&keys::event(room, stretch.to)));
             let mut last = None;
-            rows.scan(Table::Event, &from, &to, backwards, &mut |key, value| {
-                let seq = u64::from_be_bytes(*key.last_chunk().expect("event keys end with the seq"));
-                let row = sound(EventRow::decode(&Bytes::copy_from_slice(value)), Table::Event);
+            events::visit(rows, room, (stretch.from, stretch.to), backwards, &mut |seq, row| {
                 let entry = row.entry(seq, false);
                 bytes_left -= entry.content.len() as i64;
                 left -= 1;

@@ -1,7 +1,11 @@
 //! Entries of the audit record, by index.
 
+use bytes::Bytes;
+
 use crate::ids::ShardId;
-use crate::record::{Header, RecordRow, entry_hash};
+use crate::keys;
+use crate::record::{Header, entry_hash};
+use crate::record_block::{Recorded, decode_record};
 use crate::rows::{Rows, Table};
 use crate::sealed::Commitment;
 use crate::stage::sound;
@@ -25,12 +29,25 @@ impl Leaf {
 
 /// The entry at `index` in the record of `shard`.
 pub fn leaf<R: Rows>(rows: &R, shard: ShardId, index: u64) -> Result<Option<Leaf>, R::Error> {
-    let Some(row) = rows.get(Table::Record, &index.to_be_bytes())? else {
-        return Ok(None);
-    };
-    Ok(match sound(RecordRow::decode(&row), Table::Record) {
-        RecordRow::Whole { header, salt, content } => Some(Leaf { header, commitment: salt.commit(&content.bytes) }),
-        RecordRow::Event { room, seq } => super::event(rows, room, seq)?
+    Ok(match recorded(rows, index)? {
+        None => None,
+        Some(Recorded::Whole { header, salt, content }) => {
+            Some(Leaf { header, commitment: salt.commit(&content.bytes) })
+        }
+        Some(Recorded::InRoom { room, seq }) => super::event(rows, room, seq)?
             .map(|row| Leaf { header: row.header(shard, room, seq), commitment: row.commitment() }),
     })
+}
+
+/// Where the entry at `index` is, if there is one.
+fn recorded<R: Rows>(rows: &R, index: u64) -> Result<Option<Recorded>, R::Error> {
+    let mut found = None;
+    rows.scan(Table::Record, &index.to_be_bytes(), &keys::end_of(&[]), false, &mut |key, value| {
+        let last = u64::from_be_bytes(key.try_into().expect("record keys are indexes"));
+        let mut entries = sound(decode_record(&Bytes::copy_from_slice(value)), Table::Record);
+        let back = usize::try_from(last - index).unwrap_or(usize::MAX);
+        found = (back < entries.len()).then(|| entries.swap_remove(entries.len() - 1 - back));
+        false
+    })?;
+    Ok(found)
 }

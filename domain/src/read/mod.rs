@@ -1,5 +1,6 @@
 //! Pure reads: what a person may see of a shard, as its rows say.
 
+pub(crate) mod events;
 pub mod facts;
 pub mod feed;
 pub mod history;
@@ -9,6 +10,7 @@ pub mod members;
 pub mod rooms;
 pub mod unread;
 
+pub(crate) use events::event;
 pub use facts::{facts, first_answer, membership};
 pub use feed::{feed, room_head};
 pub use history::{HistoryRequest, Page, history};
@@ -17,7 +19,6 @@ pub use members::{MemberView, members};
 pub use rooms::{RoomFilter, RoomView, list_rooms, room_view};
 pub use unread::{Unread, unread, unread_all};
 
-use crate::event::EventRow;
 use crate::ids::{PersonId, RoomId};
 use crate::keys;
 use crate::member::Member;
@@ -41,11 +42,6 @@ pub(crate) fn room<R: Rows>(rows: &R, id: RoomId) -> Result<Option<Room>, R::Err
 pub(crate) fn member<R: Rows>(rows: &R, room: RoomId, person: PersonId) -> Result<Option<Member>, R::Error> {
     let row = rows.get(Table::Member, &keys::member(room, person))?;
     Ok(row.map(|row| sound(Member::decode(&row), Table::Member)))
-}
-
-pub(crate) fn event<R: Rows>(rows: &R, room: RoomId, seq: u64) -> Result<Option<EventRow>, R::Error> {
-    let row = rows.get(Table::Event, &keys::event(room, seq))?;
-    Ok(row.map(|row| sound(EventRow::decode(&row), Table::Event)))
 }
 
 /// Ids that follow `prefix` in a table's keys, above `after`: at most `limit`, and whether there are more.

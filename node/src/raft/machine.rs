@@ -19,7 +19,7 @@ pub enum Machine {
     Meta(Box<Meta>, watch::Sender<Arc<MetaView>>),
 }
 
-/// What several entries' commands did, taken as one batch.
+/// What several entries' commands did.
 pub struct Effects {
     /// Rows to change.
     pub changes: Vec<Change>,
@@ -71,28 +71,21 @@ impl Machine {
         })
     }
 
-    /// Applies the batches in order. They are joined into one: a command's effect does not depend on which others shared its
-    /// entry, so replicas may join differently and stay equal.
+    /// Applies the batches in order, as one step. Rows depend on the batches alone, so replicas may take other steps and stay
+    /// equal.
     pub fn apply(&mut self, rows: &ShardRows, batches: Vec<Decoded>) -> Result<Effects, MachineError> {
         match self {
             Machine::Rooms(shard) => {
                 let parts = batches.into_iter().map(room_batch).collect::<Result<Vec<_>, _>>()?;
                 let counts: Vec<usize> = parts.iter().map(|batch| batch.commands.len()).collect();
-                let applied = match parts.as_slice() {
-                    [one] => shard.apply(rows, one)?,
-                    many => {
-                        let commands = many.iter().flat_map(|batch| batch.commands.iter().cloned()).collect();
-                        shard.apply(rows, &Batch { commands })?
-                    }
-                };
+                let applied = shard.apply(rows, &parts.iter().map(Arc::as_ref).collect::<Vec<_>>())?;
                 let outcomes = split(applied.outcomes, &counts).into_iter().map(Outcomes::Room).collect();
                 Ok(Effects { changes: applied.changes, events: applied.events, outcomes })
             }
             Machine::Meta(meta, _) => {
                 let parts = batches.into_iter().map(meta_batch).collect::<Result<Vec<_>, _>>()?;
                 let counts: Vec<usize> = parts.iter().map(|batch| batch.commands.len()).collect();
-                let commands = parts.iter().flat_map(|batch| batch.commands.iter().cloned()).collect();
-                let applied = meta.apply(rows, &MetaBatch { commands })?;
+                let applied = meta.apply(rows, &parts.iter().map(Arc::as_ref).collect::<Vec<_>>())?;
                 let outcomes = split(applied.outcomes, &counts).into_iter().map(Outcomes::Meta).collect();
                 Ok(Effects { changes: applied.changes, events: Vec::new(), outcomes })
             }

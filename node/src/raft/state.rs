@@ -137,7 +137,7 @@ impl StateMachine {
             self.membership = stored;
         }
         let mark = AppliedMark { term, index, membership: self.membership_bytes.clone() };
-        self.rows.commit(&effects.changes, mark).map_err(io::Error::other)?;
+        self.rows.commit(effects.changes, mark).map_err(io::Error::other)?;
         self.applied = Some(last);
         if had_batches {
             self.machine.committed();

@@ -32,7 +32,7 @@ impl ShardRows {
     ///
     /// # Panics
     /// If the mark goes back.
-    pub fn commit(&self, changes: &[Change], mark: AppliedMark) -> Result<(), StoreError> {
+    pub fn commit(&self, changes: Vec<Change>, mark: AppliedMark) -> Result<(), StoreError> {
         self.tables.commit(&self.shard, &self.front, changes, mark)
     }
 

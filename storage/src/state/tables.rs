@@ -142,7 +142,7 @@ impl Tables {
         &self,
         shard: &ShardTables,
         front: &Front,
-        changes: &[Change],
+        changes: Vec<Change>,
         mark: AppliedMark,
     ) -> Result<(), StoreError> {
         let _one = shard.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,8 +158,8 @@ impl Tables {
         let mut ops = Vec::with_capacity(changes.len() + 1);
         for change in changes {
             let key = directory::row_key(keyspace, change.table as u8, &change.key);
-            ops.push(match &change.value {
-                Some(value) => WriteOp::Put(key, value.clone()),
+            ops.push(match change.value {
+                Some(value) => WriteOp::Put(key, value),
                 None => WriteOp::Delete(key),
             });
         }

@@ -99,7 +99,7 @@ fn rest(shard: &ShardStore) -> Vec<LogEntry> {
 
 /// Applies entries up to `index` and makes them durable, so that the log may be purged.
 pub(crate) fn apply_to(shard: &ShardStore, term: u64, index: u64) {
-    shard.rows().commit(&[put(&format!("{index:08}"), "value")], mark(term, index)).unwrap();
+    shard.rows().commit(vec![put(&format!("{index:08}"), "value")], mark(term, index)).unwrap();
     shard.rows().flush().unwrap();
 }
 

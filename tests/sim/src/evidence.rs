@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use hansard_domain::{Content, EventRow, Kind, RoomId, Rows, Shard, ShardId, Table, meta::Meta};
+use hansard_domain::{Content, Kind, RoomId, Rows, Shard, ShardId, Table, decode_events, meta::Meta};
 use hansard_storage::Store;
 
 /// The head of a shard's record.
@@ -76,20 +76,21 @@ impl Replica {
         })?;
         for (key, value) in raw {
             let room = RoomId::from_bytes(key[..16].try_into()?);
-            let seq = u64::from_be_bytes(key[16..].try_into()?);
-            let row = EventRow::decode(&value.into()).context("an event row")?;
-            let entry = row.entry(seq, false);
-            let text = Content::decode(&entry.content)?.text.unwrap_or_default();
-            let stored = Stored {
-                seq,
-                index: row.index,
-                time_us: row.time_us,
-                message: row.kind == Kind::Message,
-                request: row.request.to_string(),
-                text,
-            };
-            self.times.insert((shard, row.index), row.time_us);
-            self.rooms.entry(room.to_string()).or_default().push(stored);
+            let last = u64::from_be_bytes(key[16..].try_into()?);
+            for (seq, row) in decode_events(last, &value.into()).context("a block of entries")? {
+                let entry = row.entry(seq, false);
+                let text = Content::decode(&entry.content)?.text.unwrap_or_default();
+                let stored = Stored {
+                    seq,
+                    index: row.index,
+                    time_us: row.time_us,
+                    message: row.kind == Kind::Message,
+                    request: row.request.to_string(),
+                    text,
+                };
+                self.times.insert((shard, row.index), row.time_us);
+                self.rooms.entry(room.to_string()).or_default().push(stored);
+            }
         }
         Ok(())
     }

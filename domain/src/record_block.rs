@@ -1,0 +1,115 @@
+//! The record's entries that one batch committed, in one row: for each, where it is or all of it.
+//!
+//! Key: index of the last entry, u64. Value, version 1: version u8, number of rooms varint, their ids, number of entries
+//! varint, and for each: 0 and all of it (header blob, salt 32, content), or the room's place in the list, from 1, and
+//! the seq, as varints.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use crate::ids::RoomId;
+use crate::limits::{MAX_LEAF_BYTES, MAX_META_BYTES};
+use crate::record::Header;
+use crate::sealed::{Salt, Sealed};
+use crate::wire::{CodecError, Reader, Write};
+
+const VERSION: u8 = 1;
+/// Entries of one batch at most; beyond what a batch can hold, each of its commands making at most one.
+const MAX_ENTRIES: usize = 1 << 16;
+
+/// Where an entry of the record is.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are of the small kind; the large ones are rare, and soon gone"
+)]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Recorded {
+    /// It is an entry of a room: header, salt and content are there.
+    InRoom {
+        /// The room.
+        room: RoomId,
+        /// The seq.
+        seq: u64,
+    },
+    /// It is in no room: all of it is here.
+    Whole {
+        /// The header.
+        header: Header,
+        /// What the commitment was made with.
+        salt: Salt,
+        /// The content.
+        content: Sealed,
+    },
+}
+
+/// Consecutive entries of a record, on their way into a row.
+#[derive(Default)]
+pub(crate) struct RecordBlock {
+    rooms: Vec<RoomId>,
+    places: HashMap<RoomId, u64>,
+    count: u64,
+    entries: Vec<u8>,
+}
+
+impl RecordBlock {
+    /// Adds the next entry.
+    pub(crate) fn push(&mut self, entry: &Recorded) {
+        self.count += 1;
+        match entry {
+            Recorded::InRoom { room, seq } => {
+                let place = *self.places.entry(*room).or_insert_with(|| {
+                    self.rooms.push(*room);
+                    self.rooms.len() as u64
+                });
+                self.entries.put_varint(place);
+                self.entries.put_varint(*seq);
+            }
+            Recorded::Whole { header, salt, content } => {
+                self.entries.put_varint(0);
+                self.entries.put_blob(&header.encode());
+                self.entries.put_array(&salt.0);
+                content.encode(&mut self.entries);
+            }
+        }
+    }
+
+    /// The row's value; none without entries. The block is empty afterwards.
+    pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
+        let Self { rooms, count, entries, .. } = std::mem::take(self);
+        if count == 0 {
+            return None;
+        }
+        let mut out = Vec::with_capacity(8 + 16 * rooms.len() + entries.len());
+        out.put_u8(VERSION);
+        out.put_varint(rooms.len() as u64);
+        rooms.iter().for_each(|room| out.put_array(room.as_bytes()));
+        out.put_varint(count);
+        out.put_array(&entries);
+        Some(out)
+    }
+}
+
+/// Reads a row: its entries, ascending.
+pub(crate) fn decode_record(bytes: &Bytes) -> Result<Vec<Recorded>, CodecError> {
+    let mut r = Reader::sharing(bytes, "block of the record");
+    r.version(VERSION)?;
+    let mut rooms = Vec::new();
+    for _ in 0..r.count(MAX_ENTRIES)? {
+        rooms.push(RoomId::from_bytes(r.array()?));
+    }
+    let mut entries = Vec::new();
+    for _ in 0..r.count(MAX_ENTRIES)? {
+        entries.push(match r.count(rooms.len())? {
+            0 => {
+                let len = r.count(MAX_LEAF_BYTES)?;
+                let header = Header::decode(r.take(len)?)?;
+                let (salt, content) = (Salt(r.array()?), Sealed::decode_bounded(&mut r, MAX_META_BYTES)?);
+                Recorded::Whole { header, salt, content }
+            }
+            place => Recorded::InRoom { room: rooms[place - 1], seq: r.varint()? },
+        });
+    }
+    r.end()?;
+    Ok(entries)
+}
