@@ -112,7 +112,7 @@ impl Client {
     /// Says something. Repeats it with one request id until its outcome is known or `config.deadline` passes.
     pub async fn send(&self, room: &str, text: impl Into<String>) -> Result<Receipt, ClientError> {
         let deadline = Instant::now() + self.handle.deadline;
-        self.send_with(room, text, RequestId::random(), deadline).await
+        self.send_with(room, text, RequestId::fresh(), deadline).await
     }
 
     /// Says something with a given id, which must be new, or that of the same message sent before; until a deadline.

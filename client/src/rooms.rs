@@ -16,7 +16,7 @@ pub(crate) fn required<T>(field: Option<T>, name: &str) -> Result<T, ClientError
 }
 
 pub(crate) fn new_id() -> String {
-    RequestId::random().to_string()
+    RequestId::fresh().to_string()
 }
 
 impl Client {

@@ -84,7 +84,7 @@ async fn refused_and_unknown_are_told_apart() {
     let refused = client.send(ROOM, "forbidden").await.unwrap_err();
     assert!(matches!(&refused, ClientError::Refused(detail) if detail.reason == "NOT_ALLOWED"), "{refused}");
     fake.faults.lock().unwrap().silent = true;
-    let id = RequestId::random();
+    let id = RequestId::fresh();
     let deadline = Instant::now() + Duration::from_millis(200);
     let unknown = client.send_with(ROOM, "hello", id, deadline).await.unwrap_err();
     assert!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hansard_domain::{
-    Content, PersonId, Refusal, RequestId, RoomId, ShardId,
+    PersonId, Refusal, RequestId, RoomId, ShardId,
     limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_BYTES},
     meta::MetaView,
     read::{self, HistoryRequest, Listing, RoomFilter},
@@ -127,9 +127,6 @@ async fn submit(
     action: hansard_domain::Action,
     content: Bytes,
 ) -> Result<Outcome, Status> {
-    if Content::decode(&content).is_err() {
-        return Err(status::from_refusal(Refusal::InvalidContent));
-    }
     let wanted = ProposeRequest { request, actor: principal.person, action, content };
     let outcome = shard.submit(wanted).await.map_err(reply::proposing)?;
     let proposed = proposed(outcome)?;

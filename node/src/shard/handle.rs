@@ -10,6 +10,7 @@ use hansard_storage::{Store, StoreError};
 
 use super::batch::{Permitted, Seams};
 use super::error::ProposeError;
+use super::known::Known;
 use super::proposer::{Proposals, RETRY_AFTER};
 use super::refusals::{Refusals, Verdict};
 use super::replica::Replica;
@@ -26,6 +27,7 @@ pub struct ShardHandle {
     seams: Seams,
     store: Store,
     refusals: Arc<Mutex<Refusals>>,
+    known: Arc<Known>,
 }
 
 impl Deref for ShardHandle {
@@ -39,7 +41,7 @@ impl Deref for ShardHandle {
 impl ShardHandle {
     pub(super) fn start(replica: Replica, seams: Seams, store: Store) -> ShardHandle {
         let proposals = Proposals::start(&replica, seams.clone());
-        let handle = ShardHandle { replica, proposals, seams, store, refusals: Arc::default() };
+        let handle = ShardHandle { replica, proposals, seams, store, refusals: Arc::default(), known: Arc::default() };
         tokio::spawn(handle.clone().sweep());
         handle
     }
@@ -55,13 +57,25 @@ impl ShardHandle {
             tracing::error!(%error, "rows cannot be read");
             ProposeError::Unknown { reason: "rows cannot be read" }
         };
-        let rows = self.rows();
         let Ok(content) = Content::decode(&request.content) else {
             return self.refuse(&request, Refusal::InvalidContent).await;
         };
-        let facts = read::facts(&rows, request.actor, &request.action).map_err(unreadable)?;
-        match decide(request.actor, &request.action, &content, &facts.facts()) {
-            Ok(permit) => self.propose(permit, request).await,
+        let (actor, action) = (request.actor, request.action);
+        let known = self.known.get(actor, &action);
+        if let Some(Ok(permit)) = known.map(|facts| decide(actor, &action, &content, &facts.facts())) {
+            let outcome = self.propose(permit, request).await;
+            if matches!(outcome, Ok(Outcome::Refused(_))) {
+                self.known.forget(actor, &action);
+            }
+            return outcome;
+        }
+        let rows = self.rows();
+        let facts = read::facts(&rows, actor, &action).map_err(unreadable)?;
+        match decide(actor, &action, &content, &facts.facts()) {
+            Ok(permit) => {
+                self.known.keep(actor, &action, facts);
+                self.propose(permit, request).await
+            }
             Err(refusal) => {
                 let seen = read::first_answer(&rows, &unstamped(&request)).map_err(unreadable)?;
                 match seen {

@@ -45,6 +45,7 @@ mod batch;
 mod error;
 mod handle;
 mod host;
+mod known;
 mod leadership;
 mod members;
 mod meta;

@@ -43,6 +43,9 @@ impl Default for RocksOptions {
     }
 }
 
+/// Values of so many bytes stand in files of their own: blocks of entries and of leaf hashes, but no row that changes often.
+const BLOB_BYTES: u64 = 1_024;
+
 /// The engine of production.
 pub struct RocksEngine {
     db: Arc<DB>,
@@ -113,6 +116,11 @@ fn engine_options(from: &RocksOptions) -> Result<Options, EngineError> {
     // Most point reads ask for a request id that nobody has used; a filter answers without a search.
     options.set_memtable_whole_key_filtering(true);
     options.set_memtable_prefix_bloom_ratio(0.1);
+    // Blocks of entries are written once, and compactions move only what points to them.
+    options.set_enable_blob_files(true);
+    options.set_min_blob_size(BLOB_BYTES);
+    options.set_blob_file_size(4 * from.write_buffer_bytes as u64);
+    options.set_enable_blob_gc(true);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_max_bytes_for_level_base(4 * from.write_buffer_bytes as u64);
     options.set_target_file_size_base(from.write_buffer_bytes as u64);

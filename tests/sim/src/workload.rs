@@ -71,7 +71,7 @@ async fn connect(index: usize, rng: &mut StdRng) -> Result<Client, ClientError> 
 async fn enter(index: usize, client: &Client, history: &History) -> Result<Vec<String>, ClientError> {
     if index < ROOMS {
         let request = CreateRoomRequest {
-            request_id: RequestId::random().to_string(),
+            request_id: RequestId::fresh().to_string(),
             name: format!("room {index}"),
             topic: String::new(),
             visibility: Visibility::Public.into(),
@@ -94,7 +94,7 @@ async fn enter(index: usize, client: &Client, history: &History) -> Result<Vec<S
         sleep(Duration::from_millis(50)).await;
     };
     for (_, room) in rooms.iter().filter(|(creator, _)| *creator != index) {
-        let request = JoinRoomRequest { request_id: RequestId::random().to_string(), room: room.clone() };
+        let request = JoinRoomRequest { request_id: RequestId::fresh().to_string(), room: room.clone() };
         let joined: Result<JoinRoomResponse, _> = loop {
             match client.call("hansard.v1.RoomService/JoinRoom", &request, Some(&request.request_id)).await {
                 Err(ClientError::Unknown { .. }) => {}
@@ -114,7 +114,7 @@ async fn send(
     rng: &mut StdRng,
     history: &History,
 ) -> Result<(), ClientError> {
-    let id = RequestId::random();
+    let id = RequestId::fresh();
     let patient = !rng.random_ratio(1, 8);
     let at = history.begin(id.to_string(), room.to_owned(), text.clone());
     note(&format!("send {text} to {room} as {id}"));
