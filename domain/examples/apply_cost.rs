@@ -39,10 +39,12 @@ fn main() {
     let Ok(applied) = shard.apply(&rows, &[&Batch { commands: (0..ROOMS).map(create).collect() }]);
     rows.commit(&applied.changes);
     let text = Content::text("x".repeat(200));
-    let (mut decode, mut apply, mut bytes, mut changes) = (Duration::ZERO, Duration::ZERO, 0, 0);
+    let (mut decode, mut apply) = (Duration::ZERO, Duration::ZERO);
+    let (mut logged, mut bytes, mut changes) = (0, 0, 0);
     for batch in 1..=BATCHES {
         let send = |n| command(batch * COMMANDS + n, Action::SendMessage { room: room(n) }, &text);
         let payload = Batch { commands: (0..COMMANDS).map(send).collect() }.encode();
+        logged += payload.len();
         let start = Instant::now();
         let decoded = Batch::decode(&payload).expect("what was encoded can be decoded");
         decode += start.elapsed();
@@ -60,5 +62,10 @@ fn main() {
         decode.as_secs_f64() * 1e6 / sends as f64,
         apply.as_secs_f64() * 1e6 / sends as f64
     );
-    println!("{:.2} rows, {} bytes written per send", changes as f64 / sends as f64, bytes as u64 / sends);
+    println!(
+        "{} bytes in the log, {:.2} rows and {} bytes in the state per send",
+        logged as u64 / sends,
+        changes as f64 / sends as f64,
+        bytes as u64 / sends
+    );
 }

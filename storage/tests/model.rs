@@ -183,7 +183,7 @@ fn run(steps: Vec<Step>, seed: u64) {
                 };
                 for index in model.applied + 1..=upto {
                     let term = model.now().entries.get(&index).map_or(term, |(t, _)| *t);
-                    let changes = [put("applied", &index.to_string())];
+                    let changes = vec![put("applied", &index.to_string())];
                     store.shard(id(shard)).unwrap().rows().commit(changes, mark(term, index)).unwrap();
                 }
                 model.applied = upto;

@@ -60,21 +60,18 @@ impl ShardHandle {
         let Ok(content) = Content::decode(&request.content) else {
             return self.refuse(&request, Refusal::InvalidContent).await;
         };
-        let (actor, action) = (request.actor, request.action);
-        let known = self.known.get(actor, &action);
-        if let Some(Ok(permit)) = known.map(|facts| decide(actor, &action, &content, &facts.facts())) {
-            let outcome = self.propose(permit, request).await;
-            if matches!(outcome, Ok(Outcome::Refused(_))) {
-                self.known.forget(actor, &action);
-            }
-            return outcome;
+        let (term, actor, action) = (self.leads().term, request.actor, request.action);
+        if let Some(facts) = self.known.get(term, actor, &action)
+            && let Ok(permit) = decide(actor, &action, &content, &facts.facts())
+        {
+            return self.propose_and_learn(term, permit, request).await;
         }
         let rows = self.rows();
         let facts = read::facts(&rows, actor, &action).map_err(unreadable)?;
         match decide(actor, &action, &content, &facts.facts()) {
             Ok(permit) => {
-                self.known.keep(actor, &action, facts);
-                self.propose(permit, request).await
+                self.known.keep(term, actor, &action, facts);
+                self.propose_and_learn(term, permit, request).await
             }
             Err(refusal) => {
                 let seen = read::first_answer(&rows, &unstamped(&request)).map_err(unreadable)?;
@@ -85,6 +82,18 @@ impl ShardHandle {
                 }
             }
         }
+    }
+
+    async fn propose_and_learn(
+        &self,
+        term: u64,
+        permit: Permit,
+        request: ProposeRequest,
+    ) -> Result<Outcome, ProposeError> {
+        let (actor, action) = (request.actor, request.action);
+        let outcome = self.propose(permit, request).await?;
+        self.known.learn(term, actor, &action, outcome);
+        Ok(outcome)
     }
 
     /// Proposes what was permitted.
