@@ -32,8 +32,10 @@ const ENTRY_OVERHEAD: usize = 64;
 pub(crate) struct Permit {
     /// Bounds the link.
     pub(crate) _link: OwnedSemaphorePermit,
-    /// Bounds one shard, so that one that stalls leaves room for the others.
+    /// Bounds one shard.
     pub(crate) _shard: Option<OwnedSemaphorePermit>,
+    /// Bounds the bytes of pages, of the shard and of the link.
+    pub(crate) _page: Option<[OwnedSemaphorePermit; 2]>,
 }
 
 /// The link's queue of entries is full.

@@ -1,31 +1,21 @@
 //! One router's link: its calls run beside each other, bounded; its subscriptions and signals are passed on.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hansard_domain::{RoomId, ShardId};
 use hansard_proto::{
     cluster::v1::{self as wire, node_reply::Outcome},
     reason, status,
 };
-use tokio::sync::Semaphore;
 use tonic::{Code, Streaming};
 use tracing::Instrument;
 
-use super::calls;
+use super::{bounds::Bounds, calls};
 use crate::{
     fanout::{self, StoredRooms},
-    links::{Link, Outbox, Permit},
+    links::{Link, Outbox},
     state::Node,
 };
-
-/// Calls under way on one link, answers that wait to be sent included. At 16 KiB a call it holds 128 MiB at the very most.
-const CALLS: usize = 8_192;
-
-/// Of these, for one shard: a shard without a leader must leave room for the others.
-const CALLS_PER_SHARD: usize = 4_096;
-
-/// Shards whose bounds are kept; beyond any cluster's number.
-const SHARDS: usize = 4_096;
 
 /// What a router waits that does not say how long.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
@@ -36,8 +26,7 @@ const MAX_DEADLINE: Duration = Duration::from_secs(60);
 struct Reader<'a> {
     node: &'a Arc<Node>,
     link: Arc<Link>,
-    calls: Arc<Semaphore>,
-    shards: HashMap<ShardId, Arc<Semaphore>>,
+    bounds: Bounds,
 }
 
 /// Serves a link until either side ends it.
@@ -59,8 +48,7 @@ pub(super) async fn serve(
     tracing::info!(router = link.router, site = hello.site, "a router linked");
     let rooms = Arc::new(StoredRooms(node.host.clone()));
     let pump = tokio::spawn(fanout::pump(node.fanout.clone(), link.feed.clone(), rooms));
-    let mut reader =
-        Reader { node, link: link.clone(), calls: Arc::new(Semaphore::new(CALLS)), shards: HashMap::new() };
+    let mut reader = Reader { node, link: link.clone(), bounds: Bounds::new() };
     let closed = outbox.closed();
     tokio::pin!(closed);
     loop {
@@ -105,21 +93,25 @@ impl Reader<'_> {
         }
     }
 
-    /// Starts a call. Waits while the link has as many under way as it may, which holds the router's stream back.
+    /// Starts a call, as soon as the link's bounds allow it.
     async fn call(&mut self, call: wire::NodeCall) {
         let outbox = self.link.outbox.clone();
-        let Ok(of_link) = self.calls.clone().acquire_owned().await else { return };
-        let Ok(of_shard) = self.of_shard(&call).try_acquire_owned() else {
-            self.node.metrics.refused(reason::OVERLOADED);
-            outbox.reply(refuse(call.id, overloaded()), Some(Permit { _link: of_link, _shard: None }));
-            return;
+        let (mut permit, page) = match self.bounds.enter(&call).await {
+            Ok(entered) => entered,
+            Err(permit) => {
+                self.node.metrics.refused(reason::OVERLOADED);
+                return outbox.reply(refuse(call.id, overloaded()), Some(permit));
+            }
         };
-        let permit = Permit { _link: of_link, _shard: Some(of_shard) };
         let node = self.node.clone();
         let (id, deadline) = (call.id, deadline(call.deadline_ms));
         let span = calls::span(&call);
         let work = async move {
-            let answer = tokio::time::timeout(deadline, calls::answer(&node, call)).await;
+            let answer = async {
+                permit._page = page.wait().await;
+                calls::answer(&node, call).await
+            };
+            let answer = tokio::time::timeout(deadline, answer).await;
             let outcome = match answer {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(status)) => {
@@ -135,14 +127,6 @@ impl Reader<'_> {
         if futures_util::poll!(&mut work).is_pending() {
             tokio::spawn(work);
         }
-    }
-
-    fn of_shard(&mut self, call: &wire::NodeCall) -> Arc<Semaphore> {
-        let shard = ShardId::from_slice(&call.shard).unwrap_or(ShardId::META);
-        if self.shards.len() >= SHARDS {
-            self.shards.retain(|_, calls| Arc::strong_count(calls) > 1);
-        }
-        self.shards.entry(shard).or_insert_with(|| Arc::new(Semaphore::new(CALLS_PER_SHARD))).clone()
     }
 }
 

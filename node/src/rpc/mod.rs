@@ -1,5 +1,6 @@
 //! What nodes and routers may ask: convert, check, call. No rules here.
 
+mod bounds;
 mod calls;
 mod edge;
 mod handshake;
