@@ -1,7 +1,7 @@
 //! A room's entries that one batch committed, in one row: the engine's work is per row, and history is read in runs.
 //!
-//! Key: room, seq of the last entry, so that one seek finds the block that holds a seq. Value, version 1: version u8,
-//! number of entries u16, and of each the length u32 and the bytes of its [`EventRow`].
+//! Key: room, seq of the last entry, so that one seek finds the block that holds a seq. Value, version 2 (1 was a single
+//! entry): version u8, number of entries u16, and of each the length u32 and the bytes of its [`EventRow`].
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::event::EventRow;
 use crate::wire::{CodecError, Reader, Write};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const WHAT: &str = "block of entries";
 /// Version and number.
 const HEAD: usize = 3;

@@ -1,8 +1,8 @@
 //! The record's entries that one batch committed, in one row: for each, where it is or all of it.
 //!
-//! Key: index of the last entry, u64. Value, version 1: version u8, number of rooms varint, their ids, number of entries
-//! varint, and for each: 0 and all of it (header blob, salt 32, content), or the room's place in the list, from 1, and
-//! the seq, as varints.
+//! Key: index of the last entry, u64. Value, version 2 (1 was a single entry): version u8, number of rooms varint, their
+//! ids, number of entries varint, and for each: 0 and all of it (header blob, salt 32, content), or the room's place in
+//! the list, from 1, and the seq, as varints.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::record::Header;
 use crate::sealed::{Salt, Sealed};
 use crate::wire::{CodecError, Reader, Write};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Entries of one batch at most; beyond what a batch can hold, each of its commands making at most one.
 const MAX_ENTRIES: usize = 1 << 16;
 

@@ -339,7 +339,7 @@ async fn typing_and_presence_reach_the_others(over: Over) {
     // Presence is kept and told once. Typing is not: it is said again until it is heard, as clients do.
     bob.conn.send(Up::Presence(busy)).await;
     let presence = |frame: &Down| match frame {
-        Down::Presence(presence) if presence.person == bob.id => Some(*presence),
+        Down::Presence(presence) if presence.person == bob.id => Some(presence.clone()),
         _ => None,
     };
     let told = alice.frame(presence).await;
