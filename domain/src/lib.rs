@@ -5,6 +5,7 @@
 //! cluster's own state in [`meta`], and the arithmetic of [`placement`].
 
 pub mod authorize;
+pub mod bug;
 pub mod command;
 pub mod content;
 pub mod entry;
@@ -38,6 +39,7 @@ mod wire;
 
 pub use authorize::{Facts, LoadedFacts, RuleId, Target, authorize};
 pub use batch::Batch;
+pub use bug::Bug;
 pub use command::{Action, Command};
 pub use content::Content;
 pub use entry::{Entry, Gap, GapReason, RoomEvent};

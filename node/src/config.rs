@@ -47,6 +47,9 @@ pub struct NodeConfig {
     /// The shortest election timeout; the longest is half as much again. A follower waits for the leader's lease (the longest)
     /// and then for its own timeout, so a killed leader is replaced after 2.5 to 3 times as long: 750 ms gives about 2 s.
     pub election: Duration,
+    /// A shard's state becomes durable, and the log before it may go, every so many entries; a follower that is further
+    /// behind gets a snapshot.
+    pub snapshot_entries: u64,
 }
 
 /// What a node touches of the world.
@@ -82,6 +85,7 @@ impl NodeConfig {
             allow_plaintext: false,
             heartbeat: Duration::from_millis(250),
             election: Duration::from_millis(750),
+            snapshot_entries: 10_000,
         }
     }
 
@@ -109,6 +113,9 @@ impl NodeConfig {
         }
         if self.election < self.heartbeat * 3 {
             return refuse("the election timeout must be at least three heartbeats".to_owned());
+        }
+        if self.snapshot_entries < 10 {
+            return refuse("snapshot-entries must be at least 10: each snapshot is a flush of the state".to_owned());
         }
         if self.tls.is_none() && !self.allow_plaintext && !is_loopback(&self.listen) {
             return refuse(format!(

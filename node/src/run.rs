@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use hansard_domain::bug::{self, Bug};
 use hansard_runtime::{
     DrainTrigger, Health, Metrics,
     drain::drain,
@@ -169,6 +170,9 @@ fn open(config: &NodeConfig, seams: &Seams) -> Result<Store, RunError> {
         seams.entropy.fill(&mut id);
         fresh.node = u64::from_be_bytes(id);
     }
+    if bug::is(Bug::NodeIdReused) {
+        fresh.node = config.advertise.iter().flat_map(|address| address.bytes()).map(u64::from).sum();
+    }
     let open = seams.open.clone();
     let options = Options::new(&config.data, fresh);
     let opened = blocking(|| match open {
@@ -201,7 +205,8 @@ fn assemble(
     let dial = Dial { transport: seams.transport.clone(), tls: tls.clone(), handshake: handshake.clone() };
     let peers = Peers::new(local.clone(), dial);
     let fanout = Arc::new(Fanout::default());
-    let tuning = Tuning::from_millis(config.heartbeat.as_millis() as u64, config.election.as_millis() as u64);
+    let tuning = Tuning::from_millis(config.heartbeat.as_millis() as u64, config.election.as_millis() as u64)
+        .with_snapshot_entries(config.snapshot_entries);
     let host = ShardHost::new(HostSeams {
         local: local.clone(),
         store: store.clone(),

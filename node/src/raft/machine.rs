@@ -1,8 +1,10 @@
 //! The two state machines behind one face: a shard of rooms, and meta.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use hansard_domain::bug::{self, Bug};
 use hansard_domain::meta::{Meta, MetaBatch, MetaView};
 use hansard_domain::{Batch, Change, RoomEvent, Shard, ShardId};
 use hansard_storage::{ShardRows, StoreError};
@@ -76,7 +78,10 @@ impl Machine {
     pub fn apply(&mut self, rows: &ShardRows, batches: Vec<Decoded>) -> Result<Effects, MachineError> {
         match self {
             Machine::Rooms(shard) => {
-                let parts = batches.into_iter().map(room_batch).collect::<Result<Vec<_>, _>>()?;
+                let mut parts = batches.into_iter().map(room_batch).collect::<Result<Vec<_>, _>>()?;
+                if bug::is(Bug::ApplyReadsClock) {
+                    parts.iter_mut().for_each(stamp_here);
+                }
                 let counts: Vec<usize> = parts.iter().map(|batch| batch.commands.len()).collect();
                 let applied = shard.apply(rows, &parts.iter().map(Arc::as_ref).collect::<Vec<_>>())?;
                 let outcomes = split(applied.outcomes, &counts).into_iter().map(Outcomes::Room).collect();
@@ -106,6 +111,12 @@ impl Machine {
             Machine::Meta(meta, _) => RecordHead { size: meta.record_size(), root: meta.record_root() },
         }
     }
+}
+
+/// A bug for tests: see [`Bug::ApplyReadsClock`].
+fn stamp_here(batch: &mut Arc<Batch>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Arc::make_mut(batch).commands.iter_mut().for_each(|command| command.stamp_us = now.as_micros() as i64);
 }
 
 fn room_batch(decoded: Decoded) -> Result<Arc<Batch>, MachineError> {

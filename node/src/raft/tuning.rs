@@ -64,6 +64,11 @@ impl Tuning {
         }
     }
 
+    /// With a snapshot every so many entries, of which a tenth is kept below it.
+    pub fn with_snapshot_entries(self, entries: u64) -> Tuning {
+        Tuning { snapshot_entries: entries, keep_entries: entries / 10, ..self }
+    }
+
     /// openraft's configuration of one group.
     pub(crate) fn config(&self, group: &str) -> Result<Arc<Config>, ConfigError> {
         let heartbeat = millis(self.heartbeat);
@@ -82,7 +87,7 @@ impl Tuning {
             // Must exceed the snapshot interval, or a follower is sent snapshots for ever.
             replication_lag_threshold: self.snapshot_entries * 2,
             // Purging is a log record of its own: not for each entry.
-            purge_batch_size: 256,
+            purge_batch_size: (self.snapshot_entries / 40).max(1),
             // Every queue is bounded by what can be under way, not by memory: proposals by the proposer, appends by the window.
             api_channel_size: Some(4_096),
             notification_channel_size: Some(4_096),

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hansard_domain::bug::{self, Bug};
 use hansard_domain::{PersonId, RoomId};
 use tokio::time::Instant;
 
@@ -96,6 +97,7 @@ impl Room {
             Feed::Standing(_) => None,
             Feed::Wanted if self.not_before.is_some_and(|at| now < at) => None,
             Feed::Asked(_, at) if now.saturating_duration_since(at) < SUBSCRIBE_TIMEOUT => None,
+            Feed::Asked(..) | Feed::Wanted if bug::is(Bug::ResubscribeSkips) => Some(Start::Now),
             Feed::Asked(..) | Feed::Wanted => Some(self.ring.head().map_or(Start::Now, Start::After)),
         }
     }

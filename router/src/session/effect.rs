@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hansard_domain::bug::{self, Bug};
 use hansard_domain::{PersonId, RequestId, RoomId};
 use hansard_proto::convert::duration;
 use hansard_proto::rpc::Status;
@@ -159,5 +160,5 @@ pub(crate) trait Rings {
 
 /// Whether an entry ends the membership of `person`.
 pub(crate) fn ends(entry: &SharedEvent, person: PersonId) -> bool {
-    entry.ends == Some(person)
+    entry.ends == Some(person) && !bug::is(Bug::RemovedStillServed)
 }

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use hansard_domain::bug::{self, Bug};
 use hansard_domain::limits::MAX_FOLLOWS;
 use hansard_domain::{PersonId, RoomId};
 use hansard_proto::rpc::Status;
@@ -143,6 +144,10 @@ impl Follows {
             let Some(follow) = self.rooms.get_mut(&room).filter(|follow| follow.step == Step::Live) else { continue };
             match rings.read(room, follow.cursor, budget.min(TURN)) {
                 Read::NotReady => {}
+                Read::Behind if bug::is(Bug::ResubscribeSkips) => {
+                    follow.cursor += 1;
+                    self.live.push_back(room);
+                }
                 Read::Behind => self.go(room, Step::Replay),
                 Read::Entries { entries, more } => {
                     budget -= entries.len().min(budget);

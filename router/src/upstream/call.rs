@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use hansard_domain::NodeId;
+use hansard_domain::bug::{self, Bug};
+use hansard_domain::{NodeId, RequestId};
 use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
 use hansard_proto::cluster::v1::{NodeCall, Proposed};
@@ -54,7 +55,12 @@ impl Upstream {
     ///
     /// # Errors
     /// As [`Upstream::call`].
-    pub(crate) async fn propose(&self, who: &Principal, proposal: Proposal) -> Result<Committed, Status> {
+    pub(crate) async fn propose(&self, who: &Principal, mut proposal: Proposal) -> Result<Committed, Status> {
+        if bug::is(Bug::DedupPerRouter) {
+            let mut id = *proposal.request.as_bytes();
+            id.iter_mut().zip(self.hello.router.bytes()).for_each(|(byte, name)| *byte ^= name);
+            proposal.request = RequestId::from_bytes(id);
+        }
         let target = Target::Room(proposal.room);
         match self.call(Some(who), target, Call::Propose(proposal.into_wire())).await? {
             Outcome::Proposed(Proposed { seq, time_us, .. }) => Ok(Committed { seq, time_us }),

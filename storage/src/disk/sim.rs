@@ -40,6 +40,8 @@ struct Inner {
     life: u64,
     dice: u64,
     faults: SimDiskFaults,
+    /// Injected errors that were returned in this life.
+    struck: u64,
 }
 
 /// A deterministic disk. Clones share it, as two processes would.
@@ -62,6 +64,12 @@ impl Inner {
         z ^ (z >> 31)
     }
 
+    fn end_life(&mut self) {
+        self.life += 1;
+        self.locked = false;
+        self.struck = 0;
+    }
+
     fn used(&self) -> u64 {
         self.names.values().filter_map(|id| self.files.get(id)).map(|f| f.live.len() as u64).sum()
     }
@@ -82,6 +90,7 @@ impl Inner {
     fn add(&mut self, name: &str, bytes: Vec<u8>) -> io::Result<u64> {
         let old = self.names.get(name).and_then(|id| self.files.get(id)).map_or(0, |f| f.live.len() as u64);
         if self.faults.capacity.is_some_and(|c| self.used() - old + bytes.len() as u64 > c) {
+            self.struck += 1;
             return Err(io::ErrorKind::StorageFull.into());
         }
         let id = self.next_file;
@@ -119,6 +128,7 @@ impl SimDisk {
             life: 0,
             dice: seed,
             faults: SimDiskFaults::default(),
+            struck: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
     }
@@ -130,6 +140,16 @@ impl SimDisk {
     /// Plans faults, in place of those planned before.
     pub fn set_faults(&self, faults: SimDiskFaults) {
         self.inner().faults = faults;
+    }
+
+    /// Injected errors that were returned since the last crash or kill.
+    pub fn struck(&self) -> u64 {
+        self.inner().struck
+    }
+
+    /// Bytes of all files.
+    pub fn used_bytes(&self) -> u64 {
+        self.inner().used()
     }
 
     /// Cuts the power: unsynced sectors are kept or lost by the dice, unsynced names are lost, handles are dead,
@@ -145,16 +165,13 @@ impl SimDisk {
         inner.names = inner.durable_names.clone();
         let kept: std::collections::BTreeSet<u64> = inner.names.values().copied().collect();
         inner.files.retain(|id, _| kept.contains(id));
-        inner.life += 1;
-        inner.locked = false;
+        inner.end_life();
         inner.faults = SimDiskFaults { capacity: inner.faults.capacity, ..SimDiskFaults::default() };
     }
 
     /// Kills the process without a power cut: the page cache survives, handles are dead, the lock is free.
     pub fn kill(&self) {
-        let mut inner = self.inner();
-        inner.life += 1;
-        inner.locked = false;
+        self.inner().end_life();
     }
 
     /// Flips one bit of a file, durably.
@@ -207,6 +224,7 @@ impl DiskFile for SimFile {
         if written > 0 {
             file.dirty.extend(from / SECTOR..=(from + written - 1) / SECTOR);
         }
+        inner.struck += u64::from(fails);
         if fails { Err(eio()) } else { Ok(()) }
     }
 
@@ -214,6 +232,7 @@ impl DiskFile for SimFile {
         let mut inner = self.alive()?;
         if strikes(&mut inner.faults.sync_error_after) {
             inner.settle(self.id);
+            inner.struck += 1;
             return Err(eio());
         }
         let file = inner.files.get_mut(&self.id).expect("alive");

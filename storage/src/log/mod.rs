@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hansard_domain::ShardId;
+use hansard_domain::bug::{self, Bug};
 
 use crate::disk::DiskFile;
 use crate::options::{FatalHook, WriterMode};
@@ -107,7 +108,7 @@ impl Shared {
                 done(Err(io::Error::new(error.kind(), what.clone())));
             }
         }
-        if first {
+        if first && !bug::is(Bug::GoOnAfterDiskError) {
             (self.fatal)(&what);
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hansard_domain::bug::{self, Bug};
 
 use super::front::{Found, Front};
 use super::ledger::Place;
@@ -68,7 +69,8 @@ impl NodeLog {
         {
             let _order = locked(&front.order);
             front.state().vote = Some(vote);
-            self.shared.submit(Op::new(front.number, vec![Record::Vote(vote)], Some(done)));
+            let records = if bug::is(Bug::VoteUnsynced) { Vec::new() } else { vec![Record::Vote(vote)] };
+            self.shared.submit(Op::new(front.number, records, Some(done)));
         }
         self.pump_inline();
     }
@@ -122,7 +124,9 @@ impl NodeLog {
     pub(crate) fn read(&self, front: &Arc<Front>, from: u64, to: u64, max_bytes: usize) -> io::Result<Vec<LogEntry>> {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         for index in from..to {
-            let Some(entry) = self.read_one(front, index)? else {
+            // A replica that can't read its log is none: the process ends, as after a failed write.
+            let read = self.read_one(front, index).inspect_err(|error| self.shared.fail(error, Vec::new()));
+            let Some(entry) = read? else {
                 break;
             };
             bytes += entry.encoded_len();

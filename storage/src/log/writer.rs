@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+use hansard_domain::bug::{self, Bug};
+
 use super::Shared;
 use super::format::{DATA_START, RECORD_HEADER, RecordHeader, SegmentHeader, align, put_record};
 use super::front::Front;
@@ -190,7 +192,9 @@ impl Writer {
         if self.unmarked >= MARK_EVERY {
             self.write_mark()?;
         }
-        self.sync()?;
+        if !bug::is(Bug::AckBeforeFsync) {
+            self.sync()?;
+        }
         self.synced += self.staged.len() as u64;
         self.offset = end;
         let stats = &self.shared.stats;
@@ -244,7 +248,10 @@ impl Writer {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync()?;
+        match self.file.sync() {
+            Err(_) if bug::is(Bug::RetryFailedFsync) => self.file.sync()?,
+            synced => synced?,
+        }
         Stats::add(&self.shared.stats.fsyncs, 1);
         Ok(())
     }

@@ -6,9 +6,10 @@ pub(crate) mod tables;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hansard_domain::bug::{self, Bug};
 use hansard_domain::{Change, Rows, ShardId, Table};
 
-use crate::engine::View;
+use crate::engine::{EngineError, View};
 use crate::error::StoreError;
 use crate::log::Front;
 use crate::mark::{AppliedMark, LogPosition};
@@ -59,13 +60,21 @@ impl ShardRows {
     /// # Errors
     /// The engine failed, or the shard was removed.
     pub fn view(&self) -> Result<RowsView, StoreError> {
-        RowsView::new(self.tables.engine.view(), self.shard.id)
+        RowsView::new(Arc::clone(&self.tables), self.shard.id)
     }
 }
 
 /// A table's keys from `from` to `to`, as keys of the engine.
 fn range(keyspace: Keyspace, table: Table, from: &[u8], to: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (row_key(keyspace, table as u8, from), row_key(keyspace, table as u8, to))
+}
+
+/// A scan that failed has visited some of the rows: only its status tells.
+fn whole(tables: &Tables, scanned: Result<(), EngineError>) -> Result<(), StoreError> {
+    match scanned {
+        Err(_) if bug::is(Bug::IteratorStatusIgnored) => Ok(()),
+        scanned => scanned.map_err(|error| tables.failed(error)),
+    }
 }
 
 /// Bytes of keyspace and table before a row's own key.
@@ -79,7 +88,8 @@ impl Rows for ShardRows {
         if current.gone {
             return Err(StoreError::ShardGone);
         }
-        Ok(self.tables.engine.get(&row_key(current.row.keyspace, table as u8, key))?)
+        let row = self.tables.engine.get(&row_key(current.row.keyspace, table as u8, key));
+        row.map_err(|error| self.tables.failed(error))
     }
 
     fn scan(
@@ -95,12 +105,14 @@ impl Rows for ShardRows {
             return Err(StoreError::ShardGone);
         }
         let (from, to) = range(current.row.keyspace, table, from, to);
-        Ok(self.tables.engine.scan(&from, &to, reverse, &mut |key, value| visit(&key[PREFIX..], value))?)
+        let scanned = self.tables.engine.scan(&from, &to, reverse, &mut |key, value| visit(&key[PREFIX..], value));
+        whole(&self.tables, scanned)
     }
 }
 
 /// The rows of one shard at one moment.
 pub struct RowsView {
+    tables: Arc<Tables>,
     view: Box<dyn View>,
     keyspace: Keyspace,
     mark: Option<AppliedMark>,
@@ -108,12 +120,13 @@ pub struct RowsView {
 
 impl RowsView {
     /// Keyspace and mark come from the same moment as the rows.
-    fn new(view: Box<dyn View>, shard: ShardId) -> Result<Self, StoreError> {
+    fn new(tables: Arc<Tables>, shard: ShardId) -> Result<Self, StoreError> {
+        let view = tables.engine.view();
         let listed = directory::find(view.as_ref(), shard)?.ok_or(StoreError::ShardGone)?;
         if listed.row.removed {
             return Err(StoreError::ShardGone);
         }
-        Ok(Self { view, keyspace: listed.row.keyspace, mark: listed.mark })
+        Ok(Self { tables, view, keyspace: listed.row.keyspace, mark: listed.mark })
     }
 
     /// Up to where the log was applied then.
@@ -126,7 +139,8 @@ impl RowsView {
         let mut from = directory::keyspace_start(self.keyspace);
         from.extend_from_slice(start);
         let to = directory::keyspace_start(self.keyspace + 1);
-        Ok(self.view.scan(&from, &to, false, &mut |key, value| visit(&key[PREFIX - 1..], value))?)
+        let scanned = self.view.scan(&from, &to, false, &mut |key, value| visit(&key[PREFIX - 1..], value));
+        whole(&self.tables, scanned)
     }
 }
 
@@ -134,7 +148,8 @@ impl Rows for RowsView {
     type Error = StoreError;
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.view.get(&row_key(self.keyspace, table as u8, key))?)
+        let row = self.view.get(&row_key(self.keyspace, table as u8, key));
+        row.map_err(|error| self.tables.failed(error))
     }
 
     fn scan(
@@ -146,6 +161,7 @@ impl Rows for RowsView {
         visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), StoreError> {
         let (from, to) = range(self.keyspace, table, from, to);
-        Ok(self.view.scan(&from, &to, reverse, &mut |key, value| visit(&key[PREFIX..], value))?)
+        let scanned = self.view.scan(&from, &to, reverse, &mut |key, value| visit(&key[PREFIX..], value));
+        whole(&self.tables, scanned)
     }
 }
