@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export ROCKSDB ?= system
 ENV := source scripts/env.sh
 
-.PHONY: help deps deps-test build up test sim lint gen fmt env
+.PHONY: help deps deps-test build up test sim seeded-bugs lint gen fmt env
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ test: deps-test ## Test everything; the last line is the sum
 sim: deps ## Simulate the whole stack under faults: SEEDS=50 seeds, from FIRST=0 on; or SEED=7 replays one with its trace
 	@$(ENV) && cargo build --release --locked -p hansard-sim && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-sim" \
 		$(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace $(TRACE)),--seeds $(or $(SEEDS),50) --first $(or $(FIRST),0))
+
+seeded-bugs: deps ## Plant bugs, one after the other, and print which invariant of the simulation catches each, and by which seed
+	@$(ENV) && cargo build --release --locked -p hansard-sim --features seeded-bugs && exec \
+		"$${CARGO_TARGET_DIR:-target}/release/hansard-sim" --bugs $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))
 
 lint: deps ## Formatting and clippy, over what was compiled already
 	@$(ENV) && scripts/lint.sh

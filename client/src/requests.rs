@@ -111,7 +111,10 @@ impl Requests {
     /// The deadline passed: what is known of the outcome.
     pub(crate) fn expire(&mut self, key: Key) -> ClientError {
         match self.pending.remove(&key) {
-            Some(Pending { last: Some(status), request_id, .. }) => ClientError::from_status(&status, request_id),
+            // Whatever the newest attempt came to, an earlier one may be under way still.
+            Some(Pending { last: Some(status), request_id, .. }) => {
+                ClientError::Unknown { detail: Box::new(Detail::of(&status)), request_id }
+            }
             Some(Pending { sent: 0, request_id, .. }) => {
                 unknown("NOT_SENT", "no session stood before the deadline", request_id)
             }

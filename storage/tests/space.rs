@@ -42,6 +42,29 @@ fn a_failed_sync_is_reported_is_fatal_and_is_not_retried() {
     }
 }
 
+/// After a failed sync the kernel holds what was not written as if it were: a node that starts again must not believe it.
+#[test]
+fn what_a_failed_sync_left_in_memory_is_on_the_disk_after_a_restart() {
+    for seed in 0..50 {
+        let mut rig = Rig::new(WriterMode::Manual);
+        rig.disk = hansard_storage::SimDisk::new(seed);
+        let store = rig.open();
+        let shard = store.shard(id(1)).unwrap();
+        shard.log().append(&entries(1, 1, 101), Box::new(|_| {}));
+        rig.disk.set_faults(SimDiskFaults { sync_error_after: Some(0), ..SimDiskFaults::default() });
+        store.pump();
+        assert_eq!(rig.fatals(), 1);
+        rig.disk.kill();
+        let store = rig.open();
+        let shard = store.shard(id(1)).unwrap();
+        let last = shard.log().bounds().last.map_or(0, |(_, index)| index);
+        shard.log().append(&entries(2, last + 1, last + 11), ignore());
+        store.pump();
+        rig.power_cut(seed);
+        assert_eq!(indexes(&rig.open().shard(id(1)).unwrap()).len() as u64, last + 10, "seed {seed}");
+    }
+}
+
 /// A disk with room for the ballast and a few segments.
 fn tight() -> Rig {
     let mut rig = Rig::new(WriterMode::Inline);

@@ -40,7 +40,7 @@ struct Inner {
     life: u64,
     dice: u64,
     faults: SimDiskFaults,
-    /// Injected errors that were returned in this life.
+    /// Injected EIOs that were returned in this life.
     struck: u64,
 }
 
@@ -90,7 +90,6 @@ impl Inner {
     fn add(&mut self, name: &str, bytes: Vec<u8>) -> io::Result<u64> {
         let old = self.names.get(name).and_then(|id| self.files.get(id)).map_or(0, |f| f.live.len() as u64);
         if self.faults.capacity.is_some_and(|c| self.used() - old + bytes.len() as u64 > c) {
-            self.struck += 1;
             return Err(io::ErrorKind::StorageFull.into());
         }
         let id = self.next_file;
@@ -142,7 +141,7 @@ impl SimDisk {
         self.inner().faults = faults;
     }
 
-    /// Injected errors that were returned since the last crash or kill.
+    /// Injected EIOs that were returned since the last crash or kill.
     pub fn struck(&self) -> u64 {
         self.inner().struck
     }

@@ -56,6 +56,12 @@ impl SimEngine {
         self.inner().write_error_after = Some(writes);
     }
 
+    /// Forgets planned failures.
+    pub fn mend(&self) {
+        let mut inner = self.inner();
+        (inner.write_error_after, inner.flush_error_after) = (None, None);
+    }
+
     /// Damages the block of a key that is durable, drawn from `dice`: reads that meet it fail until it is written anew.
     /// False: there is none.
     pub fn damage(&self, dice: u64) -> bool {

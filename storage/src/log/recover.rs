@@ -24,6 +24,9 @@ use crate::error::OpenError;
 use crate::options::{FatalHook, Options, WriterMode};
 use crate::stats::Stats;
 
+/// Bytes of one write when records are written again.
+const REWRITE_BYTES: u64 = 1 << 20;
+
 /// What the log is opened with.
 pub(crate) struct LogConfig<'a> {
     pub(crate) disk: Arc<dyn Disk>,
@@ -234,7 +237,19 @@ impl Chain {
     }
 }
 
-/// Syncs what was read, since a killed process may have left it in memory only, and marks it.
+/// Writes a segment's records again, as they are.
+fn rewrite(file: &dyn DiskFile, end: u64) -> io::Result<()> {
+    let mut from = DATA_START;
+    while from < end {
+        let bytes = file.read_at(from, REWRITE_BYTES.min(end - from) as usize)?;
+        file.write_at(from, &bytes)?;
+        from += bytes.len() as u64;
+    }
+    Ok(())
+}
+
+/// Writes what was read once more and syncs it, then marks it. A killed process may have left it in memory only; and after
+/// a sync that failed the kernel keeps it in memory as if it were on the disk, so that a sync alone would not write it.
 fn settle(survey: &Survey, chain: &Chain, segment: u64, offset: u64) -> Result<Tail, OpenError> {
     let file = Arc::clone(&survey.files[&segment]);
     let path = segment_name(segment);
@@ -246,6 +261,7 @@ fn settle(survey: &Survey, chain: &Chain, segment: u64, offset: u64) -> Result<T
     header.first_live = survey.first_live;
     header.epoch = highest + 1;
     let write = || -> io::Result<()> {
+        rewrite(file.as_ref(), align(offset))?;
         file.sync()?;
         file.write_at(header.slot(), &header.encode())?;
         file.sync()

@@ -1,97 +1,270 @@
-//! What the nodes hold once all is over.
+//! What the nodes hold once all is over: of each shard the replicas that placement names.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hasher},
+};
 
 use anyhow::{Context, Result};
-use hansard_domain::{Content, Kind, RoomId, Rows, Shard, ShardId, Table, decode_events, meta::Meta};
-use hansard_storage::Store;
+use hansard_domain::{
+    Body, Content, ContentState, EventRow, Interval, Kind, PersonId, RoomId, Rows, Shard, ShardId, Table,
+    decode_events,
+    meta::{Meta, MetaView},
+    placement::REPLICAS,
+    read,
+    tree::Frontier,
+};
+use hansard_storage::{ShardRows, Store};
 
-/// The head of a shard's record.
+/// A replica, in short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// Entries.
+    /// Entries of its record.
     pub(crate) size: u64,
-    /// The root of its tree.
+    /// The root of its record's tree.
     pub(crate) root: [u8; 32],
+    /// The last applied entry of its log.
+    pub(crate) applied: (u64, u64),
 }
 
-/// An entry of a room.
+/// A replica.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    /// The machine it is on.
+    pub(crate) node: usize,
+    /// In short.
+    pub(crate) head: Head,
+    /// A hash over all rows of all tables.
+    pub(crate) rows: u64,
+}
+
+/// An entry of a room, as it was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
     /// Its place in the room.
     pub(crate) seq: u64,
-    /// Its place in the shard's record.
-    pub(crate) index: u64,
-    /// Microseconds UTC.
-    pub(crate) time_us: i64,
-    /// Whether it is a message.
-    pub(crate) message: bool,
+    /// What happened.
+    pub(crate) kind: Kind,
+    /// Who did it, and whom it is about.
+    pub(crate) actor: String,
+    /// Whom it is about.
+    pub(crate) person: Option<String>,
     /// The intent.
     pub(crate) request: String,
-    /// The text.
+    /// The seq that it is about.
+    pub(crate) target: Option<u64>,
+    /// The text, or the reason.
     pub(crate) text: String,
+    /// Whether it may be shown still.
+    pub(crate) redacted: bool,
 }
 
-/// One node's replica.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Replica {
+/// A room.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// Its entries in the order of their keys.
+    pub(crate) entries: Vec<Stored>,
+    /// What each person may see.
+    pub(crate) sight: BTreeMap<String, Vec<Interval>>,
+}
+
+/// A shard's record.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// The root that its leaves give.
+    pub(crate) root: [u8; 32],
+    /// Times of its entries, in their order.
+    pub(crate) times: Vec<i64>,
+}
+
+/// All that the invariants look at. Rooms and records are those of the first replica of each shard.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    /// Replicas.
+    pub(crate) replicas: BTreeMap<ShardId, Vec<Replica>>,
     /// Records.
-    pub(crate) heads: BTreeMap<ShardId, Head>,
-    /// Entries of rooms in the order of their keys; room ids as text.
-    pub(crate) rooms: BTreeMap<String, Vec<Stored>>,
-    /// Entries by shard and index.
-    pub(crate) times: BTreeMap<(ShardId, u64), i64>,
+    pub(crate) records: BTreeMap<ShardId, Record>,
+    /// Rooms by their ids.
+    pub(crate) rooms: BTreeMap<String, Room>,
 }
 
-impl Replica {
-    /// Reads it all.
-    pub(crate) fn read(store: &Store) -> Result<Self> {
-        let mut replica = Self::default();
-        for id in store.shards() {
-            let rows = store.shard(id)?.rows();
-            let head = if id == ShardId::META {
-                let meta = Meta::load(&rows)?;
-                Head { size: meta.record_size(), root: meta.record_root() }
-            } else {
-                let shard = Shard::load(id, &rows)?;
-                Head { size: shard.record_size(), root: shard.record_root() }
-            };
-            replica.heads.insert(id, head);
-            replica.read_rooms(id, &rows)?;
+/// The newest view of the cluster among these stores.
+pub(crate) fn view<'a>(stores: impl IntoIterator<Item = &'a (usize, Store)>) -> Option<MetaView> {
+    let view = |store: &Store| Some(Meta::load(&store.shard(ShardId::META).ok()?.rows()).ok()?.view().clone());
+    let held = stores.into_iter().filter(|(_, store)| store.shards().contains(&ShardId::META));
+    held.filter_map(|(_, store)| view(store)).filter(|view| view.cluster.is_some()).max_by_key(|view| view.revision)
+}
+
+/// The replicas that placement names, as far as they are up.
+fn placed<'a>(view: &MetaView, stores: &'a [(usize, Store)]) -> BTreeMap<ShardId, Vec<(usize, &'a Store)>> {
+    let of = |id: &u64| stores.iter().find(|(_, store)| store.identity().node == *id);
+    let replicas = |voters: &[u64]| voters.iter().filter_map(of).map(|(node, store)| (*node, store)).collect();
+    view.places().map(|place| (place.shard, replicas(&place.voters))).collect()
+}
+
+/// Whether every shard has all its replicas up, enough of them, and all of them equal.
+pub(crate) fn is_settled(stores: &[(usize, Store)]) -> Result<bool> {
+    let Some(view) = view(stores) else { return Ok(false) };
+    for (id, up) in placed(&view, stores) {
+        let voters = view.place(id).map_or(0, |place| place.voters.len());
+        let heads: Vec<Head> = up.iter().map(|(_, store)| head(id, store)).collect::<Result<_>>()?;
+        if voters < REPLICAS || heads.len() < voters || heads.iter().any(|head| *head != heads[0]) {
+            return Ok(false);
         }
-        Ok(replica)
+    }
+    Ok(true)
+}
+
+fn head(id: ShardId, store: &Store) -> Result<Head> {
+    let rows = store.shard(id)?.rows();
+    let (size, root) = if id == ShardId::META {
+        let meta = Meta::load(&rows)?;
+        (meta.record_size(), meta.record_root())
+    } else {
+        let shard = Shard::load(id, &rows)?;
+        (shard.record_size(), shard.record_root())
+    };
+    let applied = rows.applied().map(|mark| mark.position()).unwrap_or_default();
+    Ok(Head { size, root, applied })
+}
+
+impl Evidence {
+    /// Reads it all.
+    pub(crate) fn read(stores: &[(usize, Store)], people: &[String]) -> Result<Self> {
+        let view = view(stores).context("no node knows the cluster")?;
+        let mut evidence = Self::default();
+        for (id, placed) in placed(&view, stores) {
+            for (node, store) in &placed {
+                let rows = hash_rows(&store.shard(id)?.rows())?;
+                let replica = Replica { node: *node, head: head(id, store)?, rows };
+                evidence.replicas.entry(id).or_default().push(replica);
+            }
+            let Some((_, first)) = placed.first() else { continue };
+            let rows = first.shard(id)?.rows();
+            evidence.records.insert(id, read_record(id, &rows)?);
+            if id != ShardId::META {
+                evidence.read_rooms(&rows, people)?;
+            }
+        }
+        Ok(evidence)
     }
 
-    /// Only the heads, which is quick.
-    pub(crate) fn heads(store: &Store) -> Result<BTreeMap<ShardId, Head>> {
-        // Records are short here: there is no need for a way of its own.
-        Ok(Self::read(store)?.heads)
-    }
-
-    fn read_rooms<R: Rows>(&mut self, shard: ShardId, rows: &R) -> Result<()> {
-        let mut raw = Vec::new();
-        rows.scan(Table::Event, &[0; 24], &[0xff; 25], false, &mut |key, value| {
-            raw.push((key.to_vec(), value.to_vec()));
-            true
-        })?;
-        for (key, value) in raw {
-            let room = RoomId::from_bytes(key[..16].try_into()?);
+    fn read_rooms(&mut self, rows: &ShardRows, people: &[String]) -> Result<()> {
+        for (key, value) in scan(rows, Table::Event)? {
+            let id = RoomId::from_bytes(key[..16].try_into()?);
             let last = u64::from_be_bytes(key[16..].try_into()?);
+            let room = self.rooms.entry(id.to_string()).or_default();
             for (seq, row) in decode_events(last, &value.into()).context("a block of entries")? {
-                let entry = row.entry(seq, false);
-                let text = Content::decode(&entry.content)?.text.unwrap_or_default();
-                let stored = Stored {
-                    seq,
-                    index: row.index,
-                    time_us: row.time_us,
-                    message: row.kind == Kind::Message,
-                    request: row.request.to_string(),
-                    text,
-                };
-                self.times.insert((shard, row.index), row.time_us);
-                self.rooms.entry(room.to_string()).or_default().push(stored);
+                room.entries.push(stored(seq, row)?);
+            }
+        }
+        for (key, _) in scan(rows, Table::Room)? {
+            let id = RoomId::from_bytes(key[..16].try_into()?);
+            let room = self.rooms.entry(id.to_string()).or_default();
+            for person in people {
+                let member = read::membership(rows, id, person.parse::<PersonId>()?)?;
+                room.sight.extend(member.map(|member| (person.clone(), member.intervals)));
             }
         }
         Ok(())
     }
+
+    /// Where a request's effects are: rooms and entries.
+    pub(crate) fn places<'a>(&'a self, request: &'a str) -> Vec<(&'a str, &'a Stored)> {
+        let entries =
+            self.rooms.iter().flat_map(|(room, held)| held.entries.iter().map(move |entry| (&room[..], entry)));
+        entries.filter(|(_, entry)| entry.request == request).collect()
+    }
+
+    /// An entry, by its place.
+    pub(crate) fn entry(&self, room: &str, seq: u64) -> Option<&Stored> {
+        self.rooms.get(room)?.entries.iter().find(|entry| entry.seq == seq)
+    }
+}
+
+impl Room {
+    /// Whether a person may see this seq, once all is over.
+    pub(crate) fn sees(&self, person: &str, seq: u64) -> bool {
+        let intervals = self.sight.get(person).map(Vec::as_slice).unwrap_or_default();
+        intervals.iter().any(|sight| sight.from <= seq && sight.to.is_none_or(|to| seq <= to))
+    }
+
+    /// Whether a person came in more than once: what was hidden meanwhile may be seen now.
+    pub(crate) fn came_back(&self, person: &str) -> bool {
+        let entered = |entry: &&Stored| {
+            let subject = entry.person.as_deref().unwrap_or(&entry.actor);
+            matches!(entry.kind, Kind::Joined | Kind::Invited) && subject == person
+        };
+        self.entries.iter().filter(entered).count() > 1
+    }
+}
+
+fn stored(seq: u64, row: EventRow) -> Result<Stored> {
+    let content = match &row.body {
+        Body::Kept { content, .. } => Content::decode(&content.open())?,
+        Body::Erased(_) => Content::default(),
+    };
+    Ok(Stored {
+        seq,
+        kind: row.kind,
+        actor: row.actor.to_string(),
+        person: row.person.map(|person| person.to_string()),
+        request: row.request.to_string(),
+        target: row.target,
+        text: content.text.or(content.reason).unwrap_or_default(),
+        redacted: row.state == ContentState::Redacted,
+    })
+}
+
+fn read_record(id: ShardId, rows: &ShardRows) -> Result<Record> {
+    let (mut tree, mut times) = (Frontier::default(), Vec::new());
+    while let Some(leaf) = read::leaf(rows, id, tree.size())? {
+        times.push(leaf.header.time_us);
+        tree.push(leaf.hash());
+    }
+    Ok(Record { root: tree.root(), times })
+}
+
+type Row = (Vec<u8>, Vec<u8>);
+
+fn scan(rows: &ShardRows, table: Table) -> Result<Vec<Row>> {
+    let mut found = Vec::new();
+    rows.scan(table, &[], &[0xff; 64], false, &mut |key, value| {
+        found.push((key.to_vec(), value.to_vec()));
+        true
+    })?;
+    Ok(found)
+}
+
+fn hash_rows(rows: &ShardRows) -> Result<u64> {
+    const ALL: [Table; 19] = [
+        Table::Head,
+        Table::Room,
+        Table::Member,
+        Table::PersonRoom,
+        Table::Event,
+        Table::Record,
+        Table::Dedup,
+        Table::Leaves,
+        Table::ReadMark,
+        Table::PublicRoom,
+        Table::Person,
+        Table::Subject,
+        Table::Node,
+        Table::Shard,
+        Table::Slot,
+        Table::Moved,
+        Table::Revoked,
+        Table::Epoch,
+        Table::Cluster,
+    ];
+    let mut hasher = DefaultHasher::new();
+    for table in ALL {
+        for (key, value) in scan(rows, table)? {
+            hasher.write_u8(table as u8);
+            hasher.write(&key);
+            hasher.write(&value);
+        }
+    }
+    Ok(hasher.finish())
 }

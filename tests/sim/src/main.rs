@@ -3,14 +3,22 @@
 //!
 //! `hansard-sim --seeds 50` runs many seeds, a process each; `hansard-sim --seed 7` replays one and prints what happens.
 
+#[cfg(feature = "seeded-bugs")]
+mod bugs;
 mod clock;
 mod cluster;
 mod evidence;
 mod faults;
+mod findings;
 mod history;
 mod invariants;
+mod keeper;
+mod layout;
+mod leaders;
 mod lying;
+mod machine;
 mod net;
+mod operator;
 mod os;
 mod run;
 mod runner;
@@ -34,6 +42,10 @@ struct Args {
     jobs: Option<usize>,
     quiet: bool,
     lying: bool,
+    #[cfg(feature = "seeded-bugs")]
+    bug: Option<String>,
+    #[cfg(feature = "seeded-bugs")]
+    bugs: bool,
     trace: Option<String>,
 }
 
@@ -53,6 +65,10 @@ fn parse() -> Result<Args> {
             "--trace" => args.trace = Some(value()?),
             "--quiet" => args.quiet = true,
             "--lying-disks" => args.lying = true,
+            #[cfg(feature = "seeded-bugs")]
+            "--bug" => args.bug = Some(value()?),
+            #[cfg(feature = "seeded-bugs")]
+            "--bugs" => args.bugs = true,
             _ => bail!(USAGE),
         }
     }
@@ -61,20 +77,31 @@ fn parse() -> Result<Args> {
 
 fn main() -> Result<ExitCode> {
     let args = parse()?;
+    let jobs = args.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    #[cfg(feature = "seeded-bugs")]
+    if args.bugs {
+        return Ok(verdict(bugs::hunt_all(args.first, args.seeds.unwrap_or(bugs::SEEDS), jobs)?));
+    }
     let well = match (args.seed, args.seeds) {
         (Some(seed), None) => replay(seed, args)?,
-        (None, Some(seeds)) => {
-            let jobs = args.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-            runner::run(args.first, seeds, jobs)?
-        }
+        (None, Some(seeds)) => runner::run(args.first, seeds, jobs)?,
         _ => bail!(USAGE),
     };
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(verdict(well))
+}
+
+fn verdict(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn replay(seed: u64, args: Args) -> Result<bool> {
     let file = args.trace.map(File::create).transpose()?;
+    #[cfg(feature = "seeded-bugs")]
+    if let Some(name) = &args.bug {
+        bugs::plant(name)?;
+    }
     os::seize(seed);
+    findings::watch_panics();
     let simulation = thread::Builder::new().stack_size(STACK).spawn(move || {
         trace::begin(!args.quiet, file);
         run::run(seed, args.lying)
@@ -83,12 +110,14 @@ fn replay(seed: u64, args: Args) -> Result<bool> {
     if args.quiet {
         report.violations.iter().for_each(|violation| println!("VIOLATION {violation}"));
     }
+    let kinds: Vec<String> = report.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    println!("faults: {}", kinds.join(", "));
     println!(
         "seed={seed} trace={:016x} lines={} sim_ms={} faults={} acked={}/{} violations={}",
         report.hash,
         report.lines,
         report.elapsed.as_millis(),
-        report.faults,
+        report.faults.values().sum::<usize>(),
         report.acked.0,
         report.acked.1,
         report.violations.len(),

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    rc::Rc,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -10,25 +11,31 @@ use anyhow::{Context, Result, anyhow, ensure};
 use turmoil::{Builder, Sim};
 
 use crate::{
-    cluster::{self, NODES, NodeHost},
-    evidence::Replica,
+    cluster,
+    evidence::{self, Evidence},
     faults::Faults,
+    findings::Findings,
     history::History,
-    invariants, os,
+    invariants,
+    keeper::Keeper,
+    layout::{CLIENTS, FOUNDERS, OPERATOR, client_name},
+    leaders,
+    operator::{self, Orders},
+    os,
     seed::Plan,
     tokens,
     trace::{self, note},
-    workload::{self, CLIENTS, ROOMS, client_name},
+    workload,
 };
 
 /// The simulation's grain.
 const TICK: Duration = Duration::from_millis(2);
-/// How long founding the cluster and creating the rooms may take, without any fault.
+/// How long founding the cluster and entering the rooms may take, without any fault.
 const START: Duration = Duration::from_secs(60);
 /// How long after the start there are faults.
 const FAULTS: Duration = Duration::from_secs(25);
-/// How long after the heal every client may take to learn all outcomes.
-const LIVENESS: Duration = Duration::from_secs(60);
+/// How long after the heal it may take until every client has learned all outcomes, and lost nodes are replaced.
+const LIVENESS: Duration = Duration::from_secs(120);
 /// How long nothing is under way before replicas are compared.
 const QUIET: Duration = Duration::from_secs(4);
 /// How long replicas may take to be equal, and followers to reach the end.
@@ -41,10 +48,10 @@ pub(crate) struct Report {
     pub(crate) hash: u64,
     /// Lines of the trace.
     pub(crate) lines: u64,
-    /// Sends that were acked, and all.
+    /// Deeds that were acked, and all.
     pub(crate) acked: (usize, usize),
-    /// Faults.
-    pub(crate) faults: usize,
+    /// Faults by kind.
+    pub(crate) faults: BTreeMap<&'static str, usize>,
     /// Simulated time.
     pub(crate) elapsed: Duration,
     /// What is wrong.
@@ -54,14 +61,46 @@ pub(crate) struct Report {
 /// A run under way.
 struct Run<'a> {
     sim: Sim<'a>,
-    nodes: Vec<NodeHost>,
+    keeper: Keeper,
+    orders: Orders,
     history: History,
+    findings: Findings,
 }
 
 /// Runs a seed in this thread, which must be new: see [`os::seize`]. `lying`: on disks that don't sync.
 pub(crate) fn run(seed: u64, lying: bool) -> Result<Report> {
     let plan = Plan { lying, ..Plan::new(seed) };
     let jwks = write_jwks()?;
+    let mut sim = builder(&plan).build();
+    let (findings, history, orders) = (Findings::default(), History::default(), Orders::default());
+    let machines = cluster::build(&mut sim, &plan, &jwks, &findings);
+    for index in 0..CLIENTS {
+        sim.client(client_name(index), workload::run(index, seed, history.clone()));
+    }
+    sim.client(OPERATOR, operator::run(seed, Rc::clone(&orders)));
+    let mut keeper = Keeper::new(&plan, machines, Rc::clone(&orders), findings.clone());
+    for (number, _) in plan.switched_on.iter().enumerate() {
+        keeper.start_at(FOUNDERS + number, Duration::MAX);
+    }
+    let mut run = Run { sim, keeper, orders, history, findings };
+    let mut faults = BTreeMap::new();
+    // A run that does not come to its end is a violation, too.
+    let mut violations = match run.play(&plan, &mut faults) {
+        Ok(()) => run.verdict()?,
+        Err(error) => vec![format!("liveness: {error:#}")],
+    };
+    violations.iter().for_each(|violation| note(&format!("VIOLATION {violation}")));
+    violations.splice(0..0, run.findings.all());
+    let acked = run.history.with(|inner| {
+        let acked = inner.done.iter().filter(|done| done.acked().is_some());
+        (acked.count(), inner.done.len())
+    });
+    let elapsed = run.sim.elapsed();
+    let (hash, lines) = trace::end();
+    Ok(Report { hash, lines, acked, faults, elapsed, violations })
+}
+
+fn builder(plan: &Plan) -> Builder {
     let mut builder = Builder::new();
     builder
         .rng_seed(plan.derive("network", 0))
@@ -72,27 +111,7 @@ pub(crate) fn run(seed: u64, lying: bool) -> Result<Report> {
         .max_message_latency(Duration::from_millis(plan.latency_ms))
         .tcp_capacity(4_096)
         .enable_random_order();
-    let mut sim = builder.build();
-    let nodes = cluster::build(&mut sim, &plan, &jwks);
-    let history = History::default();
-    for index in 0..CLIENTS {
-        sim.client(client_name(index), workload::run(index, seed, history.clone()));
-    }
-    let mut run = Run { sim, nodes, history };
-    let outcome = run.play(&plan);
-    let (acked, sent) = run.history.with(|inner| {
-        let acked = inner.sent.iter().filter(|sent| matches!(sent.outcome, Some(crate::history::Outcome::Acked(_))));
-        (acked.count(), inner.sent.len())
-    });
-    let elapsed = run.sim.elapsed();
-    // A run that does not come to its end is a violation, too.
-    let (faults, violations) = match outcome {
-        Ok(faults) => (faults, run.verdict()?),
-        Err(error) => (0, vec![format!("liveness: {error:#}")]),
-    };
-    violations.iter().for_each(|violation| note(&format!("VIOLATION {violation}")));
-    let (hash, lines) = trace::end();
-    Ok(Report { hash, lines, acked: (acked, sent), faults, elapsed, violations })
+    builder
 }
 
 fn write_jwks() -> Result<PathBuf> {
@@ -107,24 +126,30 @@ fn write_jwks() -> Result<PathBuf> {
 }
 
 impl Run<'_> {
-    fn play(&mut self, plan: &Plan) -> Result<usize> {
-        self.until("all rooms exist", START, |run| Ok(run.history.with(|inner| inner.rooms.len() == ROOMS)))?;
+    fn play(&mut self, plan: &Plan, kinds: &mut BTreeMap<&'static str, usize>) -> Result<()> {
+        self.until("everybody is in the rooms", START, |run| Ok(run.history.with(|inner| inner.entered == CLIENTS)))?;
         let start = self.sim.elapsed();
+        for (number, after) in plan.switched_on.iter().enumerate() {
+            self.keeper.start_at(FOUNDERS + number, start + *after);
+        }
         let mut faults = Faults::new(plan, start);
         while self.sim.elapsed() < start + FAULTS {
             let now = self.sim.elapsed();
-            faults.step(&mut self.sim, &self.nodes, now);
+            faults.step(&mut self.sim, &mut self.keeper, now);
             self.step()?;
         }
-        faults.heal(&mut self.sim);
+        let now = self.sim.elapsed();
+        faults.heal(&mut self.sim, &mut self.keeper, now);
+        *kinds = std::mem::take(&mut faults.kinds);
         self.until("all outcomes are known", LIVENESS, |run| {
-            Ok(run.history.with(|inner| inner.senders_done == CLIENTS))
+            Ok(run.history.with(|inner| inner.clients_done == CLIENTS))
         })?;
+        self.until("the cluster is whole", LIVENESS, |run| Ok(run.orders.borrow().content))?;
         let quiet = self.sim.elapsed() + QUIET;
         while self.sim.elapsed() < quiet {
             self.step()?;
         }
-        self.until("all replicas are equal", CATCH_UP, |run| run.replicas_equal())?;
+        self.until("all replicas are equal", CATCH_UP, |run| evidence::is_settled(&run.keeper.stores()))?;
         let heads = self.heads()?;
         note(&format!("all replicas are equal: {heads:?}"));
         self.history.with(|inner| inner.heads = Some(heads));
@@ -134,13 +159,16 @@ impl Run<'_> {
             ensure!(self.sim.elapsed() < until, "followers did not reach the end within {CATCH_UP:?}");
             done = self.step()?;
         }
-        Ok(faults.count)
+        Ok(())
     }
 
     fn step(&mut self) -> Result<bool> {
         let done = self.sim.step().map_err(|error| anyhow!("a host failed: {error}"))?;
-        os::set_elapsed(self.sim.elapsed());
-        trace::set_now(self.sim.elapsed());
+        let now = self.sim.elapsed();
+        os::set_elapsed(now);
+        trace::set_now(now);
+        self.keeper.step(&mut self.sim, now);
+        leaders::take_disputes().iter().for_each(|dispute| self.findings.add("one_leader", dispute));
         Ok(done)
     }
 
@@ -156,23 +184,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn replicas_equal(&self) -> Result<bool> {
-        let heads: Vec<_> =
-            self.nodes.iter().filter_map(NodeHost::store).map(|store| Replica::heads(&store)).collect::<Result<_>>()?;
-        Ok(heads.len() == NODES && heads.iter().all(|other| *other == heads[0]))
-    }
-
-    fn replicas(&self) -> Result<Vec<Replica>> {
-        self.nodes.iter().map(|node| Replica::read(&node.store().context("a node is down")?)).collect()
+    fn evidence(&self) -> Result<Evidence> {
+        let people: Vec<String> = self.history.with(|inner| inner.people.values().cloned().collect());
+        Evidence::read(&self.keeper.stores(), &people)
     }
 
     fn heads(&self) -> Result<BTreeMap<String, u64>> {
-        let replica = self.replicas()?.swap_remove(0);
-        Ok(replica.rooms.into_iter().map(|(room, entries)| (room, entries.len() as u64)).collect())
+        let rooms = self.evidence()?.rooms;
+        Ok(rooms.into_iter().map(|(room, held)| (room, held.entries.len() as u64)).collect())
     }
 
     fn verdict(&self) -> Result<Vec<String>> {
-        let replicas = self.replicas()?;
-        Ok(self.history.with(|inner| invariants::check(inner, &replicas)))
+        let evidence = self.evidence()?;
+        Ok(self.history.with(|inner| invariants::check(inner, &evidence)))
     }
 }

@@ -21,11 +21,11 @@ pub(crate) fn jwks() -> String {
 }
 
 /// A token for a day.
-pub(crate) fn token(subject: &str) -> String {
+pub(crate) fn token(subject: &str, operator: bool) -> String {
     let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": "sim"});
     let claims = json!({
         "iss": ISSUER, "sub": subject, "aud": "hansard", "jti": format!("token of {subject}"),
-        "iat": EPOCH_S - DAY_S, "exp": EPOCH_S + DAY_S,
+        "iat": EPOCH_S - DAY_S, "exp": EPOCH_S + DAY_S, "roles": if operator { vec!["operator"] } else { vec![] },
     });
     let [header, claims] = [header, claims].map(|part| BASE64URL_NOPAD.encode(part.to_string().as_bytes()));
     let signed = format!("{header}.{claims}");

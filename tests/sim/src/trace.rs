@@ -16,6 +16,8 @@ use tracing::{
     span,
 };
 
+use crate::leaders;
+
 struct Trace {
     hasher: DefaultHasher,
     lines: u64,
@@ -47,6 +49,11 @@ pub(crate) fn begin(echo: bool, file: Option<File>) {
 /// Moves the time that lines carry.
 pub(crate) fn set_now(now: Duration) {
     TRACE.with_borrow_mut(|trace| trace.now = now);
+}
+
+/// The host that runs now; `-` between hosts.
+pub(crate) fn host() -> String {
+    TRACE.with(|trace| trace.try_borrow().map_or_else(|_| "?".to_owned(), |trace| trace.hosts[trace.current].clone()))
 }
 
 /// Notes a line.
@@ -108,6 +115,7 @@ impl Subscriber for Tracer {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
+        leaders::see(event);
         let network = event.metadata().target().starts_with("turmoil");
         let mut text = Text(String::new());
         event.record(&mut text);

@@ -1,23 +1,18 @@
-//! An acked send is in the record of every replica: once, at the seq it was acked with, with its text.
+//! An acked deed is in the record: once, at the seq it was acked with, as it was done.
 
-use super::{History, Replica, places};
-use crate::history::Outcome;
+use super::{Evidence, History, is_effect};
 
-pub(super) fn check(history: &History, replicas: &[Replica]) -> Vec<String> {
+pub(super) fn check(history: &History, evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
-    for sent in &history.sent {
-        let Some(Outcome::Acked(seq)) = sent.outcome else { continue };
-        for (node, replica) in replicas.iter().enumerate() {
-            let found = places(replica, &sent.request);
-            if found != [(sent.room.clone(), seq)] {
-                wrong
-                    .push(format!("{} was acked as {seq} of {}, node{node} has it at {found:?}", sent.text, sent.room));
-                continue;
-            }
-            let entries = &replica.rooms[&sent.room];
-            if !entries.iter().any(|entry| entry.seq == seq && entry.message && entry.text == sent.text) {
-                wrong.push(format!("{} was acked as {seq} of {}, node{node} has another text", sent.text, sent.room));
-            }
+    for done in history.done.iter().filter(|done| done.reuses.is_none()) {
+        let Some(seq) = done.acked() else { continue };
+        let found = evidence.places(&done.request);
+        let [(room, entry)] = found[..] else {
+            wrong.push(format!("{done:?} is in the record {} times: {found:?}", found.len()));
+            continue;
+        };
+        if (room, entry.seq) != (&done.room, seq) || !is_effect(done, entry, history) {
+            wrong.push(format!("{done:?} is in the record as {entry:?} of {room}"));
         }
     }
     wrong

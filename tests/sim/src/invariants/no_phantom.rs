@@ -1,19 +1,20 @@
-//! Every message of the record was sent by a client, as it is there.
+//! Every entry of a room but its first is somebody's deed.
 
 use std::collections::BTreeMap;
 
-use super::{History, Replica};
+use hansard_domain::Kind;
 
-pub(super) fn check(history: &History, replicas: &[Replica]) -> Vec<String> {
-    let sent: BTreeMap<&str, (&str, &str)> =
-        history.sent.iter().map(|sent| (sent.request.as_str(), (sent.room.as_str(), sent.text.as_str()))).collect();
+use super::{Evidence, History, is_effect};
+
+pub(super) fn check(history: &History, evidence: &Evidence) -> Vec<String> {
+    let first = history.done.iter().filter(|done| done.reuses.is_none());
+    let deeds: BTreeMap<&str, _> = first.map(|done| (done.request.as_str(), done)).collect();
     let mut wrong = Vec::new();
-    for (node, replica) in replicas.iter().enumerate() {
-        for (room, entries) in &replica.rooms {
-            for entry in entries.iter().filter(|entry| entry.message) {
-                if sent.get(entry.request.as_str()) != Some(&(room.as_str(), entry.text.as_str())) {
-                    wrong.push(format!("nobody sent {entry:?}, which node{node} has in {room}"));
-                }
+    for (room, held) in &evidence.rooms {
+        for entry in held.entries.iter().filter(|entry| entry.kind != Kind::RoomCreated) {
+            let deed = deeds.get(entry.request.as_str());
+            if !deed.is_some_and(|done| done.room == *room && is_effect(done, entry, history)) {
+                wrong.push(format!("nobody did what {room} has as {entry:?}"));
             }
         }
     }

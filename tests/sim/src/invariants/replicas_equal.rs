@@ -1,15 +1,19 @@
-//! All replicas hold the same records, by their roots, and the same rooms.
+//! All replicas of a shard hold the same record, by its root, and the same rows, all of them.
 
-use super::{History, Replica};
+use super::{Evidence, History};
 
-pub(super) fn check(_: &History, replicas: &[Replica]) -> Vec<String> {
-    let Some(first) = replicas.first() else { return vec!["there is no replica".to_owned()] };
+pub(super) fn check(_: &History, evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (node, replica) in replicas.iter().enumerate().skip(1) {
-        if replica.heads != first.heads {
-            wrong.push(format!("node0 has {:?}, node{node} has {:?}", first.heads, replica.heads));
-        } else if replica != first {
-            wrong.push(format!("node0 and node{node} have equal roots over different rooms"));
+    for (shard, replicas) in &evidence.replicas {
+        let Some(first) = replicas.first() else { continue };
+        for other in &replicas[1..] {
+            if other.head != first.head {
+                let (a, b) = (&first.head, &other.head);
+                wrong.push(format!("shard {shard}: node{} has {a:?}, node{} has {b:?}", first.node, other.node));
+            } else if other.rows != first.rows {
+                let (a, b) = (first.node, other.node);
+                wrong.push(format!("shard {shard}: node{a} and node{b} have equal roots over different rows"));
+            }
         }
     }
     wrong

@@ -1,15 +1,12 @@
-//! A room's seqs are 1, 2, 3, … on every replica.
+//! A room's seqs are 1, 2, 3, …
 
-use super::{History, Replica};
+use super::{Evidence, History};
 
-pub(super) fn check(_: &History, replicas: &[Replica]) -> Vec<String> {
+pub(super) fn check(_: &History, evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (node, replica) in replicas.iter().enumerate() {
-        for (room, entries) in &replica.rooms {
-            let seqs = entries.iter().map(|entry| entry.seq);
-            if !seqs.eq(1..=entries.len() as u64) {
-                wrong.push(format!("the seqs of {room} on node{node} have holes or doubles"));
-            }
+    for (room, held) in &evidence.rooms {
+        if !held.entries.iter().map(|entry| entry.seq).eq(1..=held.entries.len() as u64) {
+            wrong.push(format!("the seqs of {room} have holes or doubles"));
         }
     }
     wrong

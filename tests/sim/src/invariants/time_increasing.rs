@@ -1,15 +1,12 @@
 //! In the order of a shard's record, time strictly increases, whatever the nodes' clocks say.
 
-use super::{History, Replica};
+use super::{Evidence, History};
 
-pub(super) fn check(_: &History, replicas: &[Replica]) -> Vec<String> {
+pub(super) fn check(_: &History, evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
-    for (node, replica) in replicas.iter().enumerate() {
-        let pairs = replica.times.iter().zip(replica.times.iter().skip(1));
-        for (((shard, index), time), ((next_shard, next), later)) in pairs {
-            if shard == next_shard && later <= time {
-                wrong.push(format!("shard {shard} on node{node}: entry {next} is not later than entry {index}"));
-            }
+    for (shard, record) in &evidence.records {
+        if let Some(at) = record.times.windows(2).position(|pair| pair[1] <= pair[0]) {
+            wrong.push(format!("shard {shard}: entry {} is not later than entry {at}", at + 1));
         }
     }
     wrong

@@ -1,20 +1,19 @@
-//! A send whose outcome its client never learned happened at most once; a refused one never.
+//! A deed whose outcome its client never learned happened at most once, and as it was meant; a refused one never.
 
-use super::{History, Replica, places};
+use super::{Evidence, History, is_effect};
 use crate::history::Outcome;
 
-pub(super) fn check(history: &History, replicas: &[Replica]) -> Vec<String> {
+pub(super) fn check(history: &History, evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
-    for sent in &history.sent {
-        let most = match &sent.outcome {
-            Some(Outcome::Acked(_)) | Some(Outcome::Unknown) | None => 1,
-            Some(Outcome::Refused(_)) => 0,
+    for done in history.done.iter().filter(|done| done.reuses.is_none() && done.acked().is_none()) {
+        let most = match &done.ended {
+            Some((_, Outcome::Refused(_))) => 0,
+            _ => 1,
         };
-        for (node, replica) in replicas.iter().enumerate() {
-            let found = places(replica, &sent.request);
-            if found.len() > most {
-                wrong.push(format!("{} ended as {:?}, node{node} has it at {found:?}", sent.text, sent.outcome));
-            }
+        let found = evidence.places(&done.request);
+        let fits = found.iter().all(|(room, entry)| *room == done.room && is_effect(done, entry, history));
+        if found.len() > most || !fits {
+            wrong.push(format!("{done:?} is in the record: {found:?}"));
         }
     }
     wrong

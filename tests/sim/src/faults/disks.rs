@@ -1,0 +1,84 @@
+//! Disks that fail, fill up, slow down, and rot.
+
+use std::time::Duration;
+
+use hansard_storage::{Disk, disk::SimDiskFaults};
+use rand::{Rng, seq::IndexedRandom};
+use turmoil::Sim;
+
+use super::{Broken, Faults};
+use crate::{keeper::Keeper, trace::note};
+
+impl Faults {
+    /// A write, a sync or a flush fails, soon: the process must end.
+    pub(super) fn fail_disk(&mut self, keeper: &Keeper, now: Duration) {
+        let (after, until) = (self.rng.random_range(0..8), now + self.length());
+        let Some(node) = self.some_node(keeper).filter(|node| !self.is_broken(&Broken::BadDisk(*node))) else { return };
+        let machine = &keeper.machines[node];
+        let (kind, faults) = match self.rng.random_range(0..4) {
+            0 => ("write fails", SimDiskFaults { write_error_after: Some(after), ..SimDiskFaults::default() }),
+            1 => ("sync fails", SimDiskFaults { sync_error_after: Some(after), ..SimDiskFaults::default() }),
+            2 => {
+                machine.engine().fail_write_after(after);
+                ("state write fails", SimDiskFaults::default())
+            }
+            _ => {
+                machine.engine().fail_flush_after(0);
+                ("state flush fails", SimDiskFaults::default())
+            }
+        };
+        note(&format!("FAULT on node{node} a {kind} after {after}"));
+        machine.disk().set_faults(faults);
+        self.break_until(until, Broken::BadDisk(node), kind);
+    }
+
+    /// A disk has little room left, or none.
+    pub(super) fn fill_disk(&mut self, keeper: &Keeper, now: Duration) {
+        let (room, until) = (self.rng.random_range(0..800 << 10), now + self.length());
+        let Some(node) = self.some_node(keeper).filter(|node| !self.is_broken(&Broken::BadDisk(*node))) else { return };
+        let disk = keeper.machines[node].disk();
+        let capacity = Some(disk.used_bytes() + room);
+        disk.set_faults(SimDiskFaults { capacity, ..SimDiskFaults::default() });
+        note(&format!("FAULT the disk of node{node} has room for {room} bytes"));
+        self.break_until(until, Broken::BadDisk(node), "full disk");
+    }
+
+    /// A disk takes long.
+    pub(super) fn slow_disk(&mut self, keeper: &Keeper, now: Duration) {
+        let until = now + self.length();
+        let Some(node) = self.some_node(keeper).filter(|node| !self.is_broken(&Broken::SlowDisk(*node))) else {
+            return;
+        };
+        keeper.machines[node].state().slow = true;
+        self.break_until(until, Broken::SlowDisk(node), "slow disk");
+    }
+
+    /// A bit of a closed log segment or a block of the state turns bad. Only where no other data is lost: what is promised is
+    /// to survive the loss of one node.
+    pub(super) fn damage(&mut self, sim: &mut Sim<'_>, keeper: &mut Keeper, now: Duration) {
+        let (dice, back) = (self.rng.random::<u64>(), now + self.length());
+        let Some(node) = self.some_node(keeper).filter(|_| keeper.may_lose()) else { return };
+        if self.rng.random() {
+            self.flip(sim, keeper, node, dice, back);
+        } else if keeper.machines[node].engine().damage(dice) {
+            note(&format!("FAULT a block of the state of node{node} turns bad"));
+            keeper.machines[node].state().damaged = true;
+            self.count("state damaged");
+        }
+    }
+
+    /// A log is read as a whole when its node starts, so that is when the flip shows.
+    fn flip(&mut self, sim: &mut Sim<'_>, keeper: &mut Keeper, node: usize, dice: u64, back: Duration) {
+        let disk = keeper.machines[node].disk();
+        let mut segments: Vec<String> = disk.names().into_iter().filter(|name| name.ends_with(".seg")).collect();
+        segments.pop();
+        let Some(segment) = segments.choose(&mut self.rng) else { return };
+        let Ok(Some(len)) = disk.len(segment) else { return };
+        let (at, bit) = (self.rng.random_range(0..len as usize), (dice % 8) as u8);
+        note(&format!("FAULT a bit of {segment} of node{node} flips at {at}, and its process ends"));
+        disk.flip_bit(segment, at, bit);
+        keeper.machines[node].state().damaged = true;
+        keeper.end(sim, node, false, back);
+        self.count("log damaged");
+    }
+}
