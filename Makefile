@@ -12,7 +12,7 @@ ENV := source scripts/env.sh
 .PHONY: help deps deps-test build up test sim seeded-bugs lint gen fmt env
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 deps: ## Install the system packages that the build needs and that are missing
 	@scripts/deps.sh build

@@ -16,6 +16,8 @@ use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::Exit;
 
+const _: () = assert!(!hansard_domain::bug::PLANTED, "bugs that are planted for the simulation must not ship");
+
 /// Messages are many small allocations that are freed by other threads than made them: glibc's allocator took a fifth of a
 /// router's time (docs/performance.md).
 #[global_allocator]

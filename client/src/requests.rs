@@ -152,3 +152,22 @@ impl Requests {
 fn unknown(reason: &str, message: &str, request_id: Option<String>) -> ClientError {
     ClientError::Unknown { detail: Box::new(Detail::local(reason, message)), request_id }
 }
+
+#[cfg(test)]
+mod tests {
+    use hansard_proto::v1::Ping;
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_after_a_retryable_answer_leaves_the_outcome_unknown() {
+        let (mut requests, key) = (Requests::default(), Key::Call(1));
+        let _answer = requests.insert(key, Frame::Ping(Ping { nonce: 1 }), Some("ab".to_owned())).expect("it is new");
+        requests.render(key);
+        let busy = status::retryable(Code::ResourceExhausted, "OVERLOADED", "busy", Duration::from_millis(1));
+        assert!(requests.fail(key, busy).is_some());
+        let expired = requests.expire(key);
+        assert!(matches!(&expired, ClientError::Unknown { request_id: Some(id), .. } if id == "ab"), "{expired}");
+    }
+}

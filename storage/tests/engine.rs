@@ -155,3 +155,64 @@ proptest! {
         });
     }
 }
+
+/// Rows that fill many blocks, flushed.
+fn filled(engine: &dyn Engine) -> Model {
+    let rows: Model = (0..4_000u32).map(|n| (n.to_be_bytes().to_vec(), vec![n as u8; 100])).collect();
+    let ops = rows.iter().map(|(key, value)| WriteOp::Put(key.clone(), value.clone())).collect();
+    engine.write(WriteBatch { ops }).unwrap();
+    engine.flush().unwrap();
+    rows
+}
+
+/// Whether some row can't be read. What can be read is what was written; nothing is ever said to be absent, nor a scan to be
+/// complete that is not.
+fn is_damaged(engine: &dyn Engine, rows: &Model) -> bool {
+    let (mut refused, view) = (false, engine.view());
+    for (key, value) in rows {
+        match (engine.get(key), view.get(key)) {
+            (Ok(found), Ok(pinned)) => {
+                assert_eq!((found.as_deref(), pinned.as_deref()), (Some(&value[..]), Some(&value[..])))
+            }
+            _ => refused = true,
+        }
+    }
+    for reverse in [false, true] {
+        let (mut seen, mut all): (usize, Vec<_>) = (0, rows.iter().collect());
+        if reverse {
+            all.reverse();
+        }
+        let scanned = view.scan(&[], &[0xff; 9], reverse, &mut |key, value| {
+            assert_eq!((key, value), (&all[seen].0[..], &all[seen].1[..]));
+            seen += 1;
+            true
+        });
+        assert_eq!(scanned.is_ok(), seen == rows.len(), "a scan that ends early says so");
+        refused |= scanned.is_err();
+    }
+    refused
+}
+
+#[test]
+fn damage_is_an_error_in_the_simulated_engine() {
+    let engine = SimEngine::new();
+    let rows = filled(&engine);
+    assert!(!is_damaged(&engine, &rows));
+    assert!(engine.damage(77));
+    assert!(is_damaged(&engine, &rows));
+    assert!(is_damaged(&engine.crash(0), &rows), "damage outlives the process");
+}
+
+#[test]
+fn damage_is_an_error_in_rocksdb() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = RocksOptions { write_buffer_bytes: 1 << 20, block_cache_bytes: 1 << 20, ..RocksOptions::default() };
+    let rows = filled(&RocksEngine::open(dir.path(), &options).unwrap());
+    let tables = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+    let table = tables.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "sst")).unwrap();
+    let mut bytes = std::fs::read(&table).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&table, bytes).unwrap();
+    assert!(is_damaged(&RocksEngine::open(dir.path(), &options).unwrap(), &rows));
+}

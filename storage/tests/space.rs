@@ -5,6 +5,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use common::*;
+use hansard_domain::Rows;
 use hansard_storage::disk::SimDiskFaults;
 use hansard_storage::{LogEntry, Vote, WriterMode};
 
@@ -130,4 +131,28 @@ fn a_full_disk_is_fatal_and_loses_nothing_acked() {
     rig.disk.set_faults(SimDiskFaults::default());
     let store = rig.open();
     assert_eq!(indexes(&store.shard(id(1)).unwrap()).len() as u64, acked);
+}
+
+/// A replica that cannot read its own state or log is none: it must not stay and answer errors.
+#[test]
+fn damage_that_is_read_is_fatal() {
+    let rig = Rig::new(WriterMode::Inline);
+    let store = rig.open();
+    let shard = store.shard(id(1)).unwrap();
+    apply_to(&shard, 1, 1);
+    (0..64).for_each(|dice| assert!(rig.engine.damage(dice)));
+    assert!(shard.rows().scan(hansard_domain::Table::Event, &[], &[0xff; 9], false, &mut |_, _| true).is_err());
+    assert_eq!(rig.fatals(), 1);
+
+    let rig = Rig::new(WriterMode::Inline);
+    let store = rig.open();
+    let shard = store.shard(id(1)).unwrap();
+    // Longer than what is kept in memory, so that the first entry is read from the disk.
+    for index in 1..=120 {
+        append(&shard, &[LogEntry::new(1, index, &[1; 3_000])]);
+    }
+    assert_eq!(shard.log().read(1, 2, usize::MAX).unwrap().len(), 1);
+    rig.disk.edit(CURRENT, |bytes| bytes.iter_mut().filter(|byte| **byte == 1).for_each(|byte| *byte = 3));
+    assert!(shard.log().read(1, 2, usize::MAX).is_err());
+    assert_eq!(rig.fatals(), 1);
 }

@@ -8,6 +8,7 @@ pub mod links;
 pub mod orphans;
 pub mod promises;
 pub mod readme;
+pub mod seeded;
 pub mod words;
 
 use crate::{finding::Finding, tree::Tree};
@@ -23,6 +24,7 @@ pub fn all(tree: &Tree) -> Vec<Finding> {
         orphans::check,
         promises::check,
         readme::check,
+        seeded::check,
         words::check,
     ];
     checks.iter().flat_map(|check| check(tree)).collect()
