@@ -36,6 +36,7 @@ pub(crate) fn hunt_all(first: u64, seeds: u64, jobs: usize) -> Result<bool> {
         let work = || -> Result<()> {
             while let Some(bug) = Bug::ALL.get(next.fetch_add(1, Ordering::SeqCst)) {
                 let caught = hunt(*bug, first, seeds)?;
+                eprintln!("{} is {}", bug.name(), if caught.is_some() { "caught" } else { "not caught" });
                 rows.lock().unwrap_or_else(PoisonError::into_inner).push((*bug, caught));
             }
             Ok(())

@@ -9,6 +9,9 @@ use turmoil::Sim;
 use super::{Broken, Faults};
 use crate::{keeper::Keeper, trace::note};
 
+/// Blocks of the state that turn bad at once.
+const BAD_BLOCKS: u32 = 4;
+
 impl Faults {
     /// A write, a sync or a flush fails, soon: the process must end.
     pub(super) fn fail_disk(&mut self, keeper: &Keeper, now: Duration) {
@@ -60,8 +63,9 @@ impl Faults {
         let Some(node) = self.some_node(keeper).filter(|_| keeper.may_lose()) else { return };
         if self.rng.random() {
             self.flip(sim, keeper, node, dice, back);
-        } else if keeper.machines[node].engine().damage(dice) {
-            note(&format!("FAULT a block of the state of node{node} turns bad"));
+        } else if (0..BAD_BLOCKS).filter(|at| keeper.machines[node].engine().damage(dice.rotate_left(*at))).count() > 0
+        {
+            note(&format!("FAULT blocks of the state of node{node} turn bad"));
             keeper.machines[node].state().damaged = true;
             self.count("state damaged");
         }
@@ -72,7 +76,8 @@ impl Faults {
         let disk = keeper.machines[node].disk();
         let mut segments: Vec<String> = disk.names().into_iter().filter(|name| name.ends_with(".seg")).collect();
         segments.pop();
-        let Some(segment) = segments.choose(&mut self.rng) else { return };
+        let newest = segments.last().filter(|_| dice.is_multiple_of(2));
+        let Some(segment) = newest.or(segments.choose(&mut self.rng)) else { return };
         let Ok(Some(len)) = disk.len(segment) else { return };
         let (at, bit) = (self.rng.random_range(0..len as usize), (dice % 8) as u8);
         note(&format!("FAULT a bit of {segment} of node{node} flips at {at}, and its process ends"));

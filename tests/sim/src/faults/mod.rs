@@ -84,11 +84,11 @@ impl Faults {
             25..33 => self.crash_router(sim, now),
             33..36 => self.lose(sim, keeper, now),
             36..44 => self.cut_site(sim, now),
-            44..70 => self.break_link(sim, now),
-            70..76 => self.shift_clock(keeper),
-            76..86 => self.fail_disk(keeper, now),
-            86..90 => self.fill_disk(keeper, now),
-            90..95 => self.slow_disk(keeper, now),
+            44..66 => self.break_link(sim, now),
+            66..71 => self.shift_clock(keeper),
+            71..81 => self.fail_disk(keeper, now),
+            81..85 => self.fill_disk(keeper, now),
+            85..90 => self.slow_disk(keeper, now),
             _ => self.damage(sim, keeper, now),
         }
     }
