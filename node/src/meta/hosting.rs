@@ -65,7 +65,11 @@ pub(crate) async fn host_shards(node: Arc<Node>) {
             }
         };
         tokio::select! {
-            alive = changed => if !alive { views = None },
+            alive = changed => if !alive {
+                // The replica of meta has stopped. It may be opened again; there is nothing to hear of before.
+                views = None;
+                tokio::time::sleep(ROUND).await;
+            },
             _ = hosted.changed() => {}
             () = tokio::time::sleep(ROUND) => {}
         }

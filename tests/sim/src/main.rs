@@ -25,6 +25,7 @@ mod runner;
 mod seed;
 mod tokens;
 mod trace;
+mod watchdog;
 mod workload;
 
 use std::{fs::File, process::ExitCode, thread};
@@ -100,6 +101,7 @@ fn replay(seed: u64, args: Args) -> Result<bool> {
     if let Some(name) = &args.bug {
         bugs::plant(name)?;
     }
+    watchdog::start(seed);
     os::seize(seed);
     findings::watch_panics();
     let simulation = thread::Builder::new().stack_size(STACK).spawn(move || {

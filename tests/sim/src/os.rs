@@ -51,6 +51,11 @@ pub(crate) fn set_elapsed(elapsed: Duration) {
     ELAPSED_NS.store(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX), Ordering::SeqCst);
 }
 
+/// How far the clocks have moved.
+pub(crate) fn elapsed() -> Duration {
+    Duration::from_nanos(ELAPSED_NS.load(Ordering::SeqCst))
+}
+
 /// splitmix64.
 fn roll() -> u64 {
     let mut z = DICE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
