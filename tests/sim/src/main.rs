@@ -108,7 +108,11 @@ fn replay(seed: u64, args: Args) -> Result<bool> {
         trace::begin(!args.quiet, file);
         run::run(seed, args.lying)
     })?;
-    let report = simulation.join().map_err(|_| anyhow::anyhow!("the simulation panicked"))??;
+    let Ok(report) = simulation.join() else {
+        findings::take_panics().iter().for_each(|(host, what)| println!("VIOLATION no_panics: {host}: {what}"));
+        bail!("a panic ended the simulation");
+    };
+    let report = report?;
     if args.quiet {
         report.violations.iter().for_each(|violation| println!("VIOLATION {violation}"));
     }

@@ -85,10 +85,9 @@ pub(crate) fn run(seed: u64, lying: bool) -> Result<Report> {
     let mut run = Run { sim, keeper, orders, history, findings };
     let mut faults = BTreeMap::new();
     // A run that does not come to its end is a violation, too.
-    let mut violations = match run.play(&plan, &mut faults) {
-        Ok(()) => run.verdict()?,
-        Err(error) => vec![format!("liveness: {error:#}")],
-    };
+    let stuck = run.play(&plan, &mut faults).err().map(|error| format!("liveness: {error:#}"));
+    let judged = run.verdict().unwrap_or_else(|error| vec![format!("evidence: {error:#}")]);
+    let mut violations: Vec<String> = stuck.into_iter().chain(judged).collect();
     violations.iter().for_each(|violation| note(&format!("VIOLATION {violation}")));
     violations.splice(0..0, run.findings.all());
     let acked = run.history.with(|inner| {
