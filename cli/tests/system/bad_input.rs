@@ -7,7 +7,7 @@ use hansard_proto::v1::{
 
 use crate::{
     both,
-    harness::{Cluster, Conn, Over, PATIENCE, Person, Raw, hansard, reason, request_id, shared},
+    harness::{Cluster, Conn, Over, PATIENCE, Person, Raw, hansard, metric, reason, request_id, shared},
 };
 
 both! {
@@ -153,12 +153,8 @@ fn refusals_are_counted_in_metrics() {
     let cluster = shared();
     let output = cluster.try_run("alice", 0, &["send", "ffeeddccbbaa99887766554433221100", "anyone?"]);
     assert!(!output.status.success());
-    let counted: u64 = cluster
-        .ready
-        .routers
-        .iter()
-        .map(|router| crate::dev::metric(&router.metrics, "hansard_router_refusals_total"))
-        .sum();
+    let counted: u64 =
+        cluster.ready.routers.iter().map(|router| metric(&router.metrics, "hansard_router_refusals_total")).sum();
     assert!(counted > 0, "no refusal was counted");
 }
 

@@ -1,26 +1,6 @@
 //! `hansard dev`: the cluster that one command starts.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-};
-
-use crate::harness::{Cluster, hansard};
-
-/// The sum of a metric's samples at a `metrics` URL of the ready file.
-pub fn metric(url: &str, name: &str) -> u64 {
-    let rest = url.trim_start_matches("http://");
-    let (address, path) = rest.split_once('/').unwrap_or((rest, "metrics"));
-    let path = if path.is_empty() { "metrics" } else { path };
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let samples = text
-        .lines()
-        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') || rest.starts_with('{')));
-    samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
-}
+use crate::harness::{Cluster, hansard, metric};
 
 #[test]
 fn a_cluster_stops_on_interrupt_and_starts_again_with_everything_kept() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hansard_client::v1::{GetClusterStatusResponse, Visibility};
 
 use crate::{
-    harness::{Cluster, Over, Person, request_id},
+    harness::{Cluster, Over, Person, eventually, ready, request_id},
     talk::{Talk, client},
 };
 
@@ -40,27 +40,9 @@ async fn killing_any_node_during_ten_thousand_sends_loses_and_doubles_none() {
 
 /// Waits until every node says that it is ready: caught up, not draining.
 async fn serves_whole(cluster: &Cluster) {
-    let deadline = std::time::Instant::now() + crate::harness::PATIENCE;
     for node in &cluster.ready.nodes {
-        let address = node.metrics.trim_start_matches("http://").split('/').next().unwrap().to_owned();
-        while !ready(&address).await {
-            assert!(std::time::Instant::now() < deadline, "{address} does not get ready");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        eventually("the node is ready", || ready(&node.metrics)).await;
     }
-}
-
-/// Whether `/readyz` answers 200.
-async fn ready(address: &str) -> bool {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let Ok(mut stream) = tokio::net::TcpStream::connect(address).await else {
-        return false;
-    };
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    let mut answer = String::new();
-    stream.write_all(request.as_bytes()).await.is_ok()
-        && stream.read_to_string(&mut answer).await.is_ok()
-        && answer.starts_with("HTTP/1.1 200")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -69,12 +69,12 @@ impl Entry {
         self.log_id
     }
 
-    /// Lends a proposal that was made here its decoded batch and its span.
+    /// Lends a proposal that was made here its decoded batch and its spans.
     pub fn with_memory_of(mut self, made_here: &Proposal) -> Entry {
         if let Payload::Normal(proposal) = &mut self.payload {
             debug_assert_eq!(proposal, made_here, "one index and term, one payload");
             proposal.decoded = made_here.decoded.clone();
-            proposal.span = made_here.span.clone();
+            proposal.spans = made_here.spans.clone();
         }
         self
     }

@@ -24,14 +24,14 @@ pub struct Proposal {
     pub payload: Bytes,
     /// The batch, where it was made here.
     pub decoded: Option<Decoded>,
-    /// The span under which it is applied, so that a trace leads from the proposal to apply.
-    pub span: Option<tracing::Span>,
+    /// The spans of its commands that are traced, of which each sees the apply; none while nothing is traced.
+    pub spans: Vec<tracing::Span>,
 }
 
 impl Proposal {
     /// A proposal as it comes from the log or the wire.
     pub fn stored(payload: Bytes) -> Proposal {
-        Proposal { payload, decoded: None, span: None }
+        Proposal { payload, decoded: None, spans: Vec::new() }
     }
 }
 

@@ -107,7 +107,7 @@ impl StateMachine {
             }
             Payload::Normal(proposal) => {
                 group.bytes += proposal.payload.len();
-                group.spans.extend(proposal.span);
+                group.spans.extend(proposal.spans);
                 let decoded = match proposal.decoded {
                     Some(decoded) => decoded,
                     None => self.machine.decode(&proposal.payload).map_err(invalid)?,
@@ -125,11 +125,9 @@ impl StateMachine {
     fn commit(&mut self, group: Group) -> io::Result<()> {
         let Some(last) = group.last else { return Ok(()) };
         let (term, index) = parts(&last);
-        let span = tracing::debug_span!("apply", shard = %self.shard, index, entries = group.entries.len());
-        for proposed in &group.spans {
-            span.follows_from(proposed);
-        }
-        let _entered = span.enter();
+        let entries = group.entries.len();
+        let apply = |commit| tracing::debug_span!(parent: commit, "apply", shard = %self.shard, index, entries);
+        let _applies: Vec<tracing::Span> = group.spans.iter().map(apply).collect();
         let had_batches = !group.batches.is_empty();
         let effects = self.machine.apply(&self.rows, group.batches).map_err(invalid)?;
         if let Some(stored) = group.membership {

@@ -128,5 +128,5 @@ impl Item for MetaCommand {
 fn proposal(encoded: &[u8], decoded: Decoded) -> Proposal {
     let mut payload = batch_payload(encoded.len());
     payload.put_slice(encoded);
-    Proposal { payload: payload.freeze(), decoded: Some(decoded), span: Some(tracing::Span::current()) }
+    Proposal { payload: payload.freeze(), decoded: Some(decoded), spans: Vec::new() }
 }

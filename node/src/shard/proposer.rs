@@ -10,12 +10,12 @@ use openraft::errors::{ClientWriteError, ForwardToLeader};
 use openraft::impls::OneshotResponder;
 use openraft::raft::ClientWriteResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use tracing::Instrument;
 
 use super::batch::{Item, Seams};
 use super::error::ProposeError;
 use super::leadership::Leadership;
 use super::replica::Replica;
+use crate::raft::Proposal;
 use crate::raft::types::{Group, Types};
 
 /// Commands that may wait for an entry; beyond it callers are told to come back. Eight full entries.
@@ -25,7 +25,7 @@ const QUEUED_BYTES: usize = 8 * MAX_BATCH_BYTES;
 /// Entries under way. Three hide the round trip and the sync; more would make entries small.
 const IN_FLIGHT: usize = 3;
 /// When an overloaded shard may have room again: a few entries later.
-pub(super) const RETRY_AFTER: Duration = Duration::from_millis(100);
+const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 type Answer<T> = oneshot::Sender<Result<T, ProposeError>>;
 
@@ -33,7 +33,8 @@ type Answer<T> = oneshot::Sender<Result<T, ProposeError>>;
 pub(super) struct Waiting<T: Item> {
     pub(super) item: T,
     pub(super) answer: Answer<T::Outcome>,
-    pub(super) span: tracing::Span,
+    /// From here until it is applied; disabled while nothing is traced.
+    span: tracing::Span,
     /// Its part of the bytes that may wait.
     room: OwnedSemaphorePermit,
 }
@@ -62,8 +63,7 @@ impl<T: Item> Proposals<T> {
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
             left_over: None,
         };
-        let span = tracing::debug_span!("proposer", shard = %replica.id());
-        tokio::spawn(proposer.run(waiting).instrument(span));
+        tokio::spawn(proposer.run(waiting));
         Proposals { queue, room: Arc::new(Semaphore::new(QUEUED_BYTES)) }
     }
 
@@ -73,7 +73,7 @@ impl<T: Item> Proposals<T> {
         let overloaded = ProposeError::Overloaded { retry_after: RETRY_AFTER };
         let bytes = u32::try_from(item.size()).expect("commands are far smaller");
         let room = self.room.clone().try_acquire_many_owned(bytes).map_err(|_| overloaded.clone())?;
-        let waiting = Waiting { item, answer, span: tracing::Span::current(), room };
+        let waiting = Waiting { item, answer, span: tracing::debug_span!("commit"), room };
         self.queue.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => overloaded,
             mpsc::error::TrySendError::Closed(_) => ProposeError::NotLeader { leader: None },
@@ -156,16 +156,18 @@ impl<T: Item> Proposer<T> {
     }
 
     async fn propose(&self, batch: Vec<Waiting<T>>, slot: OwnedSemaphorePermit) {
-        let span = tracing::debug_span!("propose", commands = batch.len());
         let mut items = Vec::with_capacity(batch.len());
         let mut answers = Vec::with_capacity(batch.len());
+        let mut spans = Vec::new();
         for waiting in batch {
-            span.follows_from(&waiting.span);
+            if !waiting.span.is_disabled() {
+                spans.push(waiting.span);
+            }
             items.push(waiting.item);
             answers.push(waiting.answer);
             drop(waiting.room);
         }
-        let entry = span.in_scope(|| T::entry(items, &self.seams));
+        let entry = Proposal { spans, ..T::entry(items, &self.seams) };
         let (responder, result) = OneshotResponder::<Types, _>::new_pair();
         if self.group.write(entry).responder(responder).await.is_err() {
             answer_all::<T>(answers, &ProposeError::NotLeader { leader: None });
@@ -176,7 +178,7 @@ impl<T: Item> Proposer<T> {
             finish::<T>(result, answers, patience).await;
             drop(slot);
         };
-        tokio::spawn(finish.instrument(span));
+        tokio::spawn(finish);
     }
 }
 

@@ -26,7 +26,7 @@ use tracing_subscriber::{Layer, fmt};
 /// links, we say ourselves.
 const LOGGED: &str = "info,openraft=error";
 
-/// Spans that are sent to a collector; without one, spans finer than `info` are not even made.
+/// Spans that are sent to a collector, those of them that `OTEL_TRACES_SAMPLER` samples; without one, spans finer than `info` are not even made.
 const TRACED: &str = "info,hansard=debug,hansard_node=debug,hansard_router=debug,hansard_client=debug";
 
 /// What to log and where spans go.
@@ -130,4 +130,18 @@ fn provider(endpoint: Option<&str>, service: &str, instance: &str) -> Result<Sdk
         .build()
         .map_err(|error| TelemetryError::Exporter { endpoint: endpoint.to_owned(), reason: error.to_string() })?;
     Ok(builder.with_batch_exporter(exporter).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+
+    #[test]
+    fn spans_of_single_messages_are_made_for_a_collector_only() {
+        let finest = |text| filter(text).unwrap().max_level_hint();
+        assert_eq!(finest(LOGGED), Some(LevelFilter::INFO), "without one they cost a comparison of levels");
+        assert_eq!(finest(TRACED), Some(LevelFilter::DEBUG));
+    }
 }

@@ -76,9 +76,15 @@ pub fn shared() -> &'static Arc<Cluster> {
 impl Cluster {
     /// Starts `hansard dev` with these arguments in an empty directory, and waits until it serves.
     pub fn start(args: &[&str]) -> Cluster {
+        Cluster::start_by(Command::new(env!("CARGO_BIN_EXE_hansard")), args)
+    }
+
+    /// The same by a command that ends in the binary under test: with an environment of its own, or by way of another program.
+    /// [`Cluster::restart`] starts it as [`Cluster::start`] does.
+    pub fn start_by(command: Command, args: &[&str]) -> Cluster {
         let dir = tempfile::Builder::new().prefix("hansard-system").tempdir().unwrap();
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let (child, ready) = launch(dir.path(), &args);
+        let (child, ready) = launch(command, dir.path(), &args);
         Cluster { child: Some(child), dir, ready, args }
     }
 
@@ -148,7 +154,7 @@ impl Cluster {
     /// Stops the whole cluster in order and starts it again on the same data.
     pub fn restart(&mut self) {
         self.stop();
-        let (child, ready) = launch(self.dir.path(), &self.args);
+        let (child, ready) = launch(Command::new(env!("CARGO_BIN_EXE_hansard")), self.dir.path(), &self.args);
         self.child = Some(child);
         self.ready = ready;
     }
@@ -186,11 +192,11 @@ impl Drop for Cluster {
     }
 }
 
-fn launch(dir: &Path, args: &[String]) -> (Child, Ready) {
+fn launch(mut command: Command, dir: &Path, args: &[String]) -> (Child, Ready) {
     let ready_file = dir.join("ready.json");
     let _ = std::fs::remove_file(&ready_file);
     let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("dev.log")).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hansard"))
+    let mut child = command
         .arg("dev")
         .args(args)
         .arg("--exit-with-parent")

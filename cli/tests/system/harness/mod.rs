@@ -2,17 +2,32 @@
 
 mod cluster;
 mod conn;
+mod http;
+mod keys;
 mod person;
+mod router;
 
-pub use cluster::{Cluster, hansard, shared};
+pub use cluster::{Cluster, Router, hansard, shared};
 pub use conn::{Conn, Over, Raw};
+pub use http::{get, metric, ready};
+pub use keys::{Answer, Authority, KeyServer, Signer};
 pub use person::{Item, Person, reason};
+pub use router::ExtraRouter;
 
 use std::time::Duration;
 
 /// How long any single answer may take before a test gives up: far beyond what the product promises, so that only a lost
 /// answer, never a slow machine, fails a test.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for what must come.
+pub async fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "it has not come to pass that {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
 
 /// A request id that nobody has used.
 pub fn request_id() -> String {
