@@ -36,7 +36,7 @@ pub struct RouterConfig {
     /// Plaintext outside loopback is wanted, as something in front of this router encrypts.
     #[serde(default)]
     pub allow_plaintext: bool,
-    /// The JSON Web Key Set: a file's path, or a URL.
+    /// The JSON Web Key Set: a file's path, or a URL; outside loopback https, unless plaintext is wanted.
     pub jwks: String,
     /// The authorities that a https URL's certificate must come from, PEM; the machine's if absent.
     #[serde(default)]
@@ -70,6 +70,12 @@ pub enum ConfigError {
         /// What would encrypt it.
         missing: &'static str,
     },
+    /// Keys that somebody on the way could replace by their own.
+    #[error(
+        "jwks is {0}, which is neither https nor loopback: whoever is on the way could make tokens of their own; give an https URL or \
+         a file, or say allow_plaintext = true if the way is safe"
+    )]
+    PlaintextKeys(String),
     /// Something must be said.
     #[error("{0} is empty")]
     Empty(&'static str),
@@ -91,7 +97,14 @@ impl RouterConfig {
         for (key, address) in [("grpc_listen", &self.grpc_listen), ("ws_listen", &self.ws_listen)] {
             self.check_plaintext(key, address, "client_tls", self.client_tls.is_some())?;
         }
+        self.check_keys()?;
         self.nodes.iter().try_for_each(|node| self.check_plaintext("nodes", node, "tls", self.tls.is_some()))
+    }
+
+    fn check_keys(&self) -> Result<(), ConfigError> {
+        let Ok(uri) = self.jwks.parse::<http::Uri>() else { return Ok(()) };
+        let safe = uri.scheme_str() != Some("http") || uri.host().is_some_and(is_loopback_host);
+        if safe || self.allow_plaintext { Ok(()) } else { Err(ConfigError::PlaintextKeys(self.jwks.clone())) }
     }
 
     fn check_plaintext(
@@ -109,7 +122,10 @@ impl RouterConfig {
 }
 
 fn is_loopback(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    is_loopback_host(address.rsplit_once(':').map_or(address, |(host, _)| host))
+}
+
+fn is_loopback_host(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -147,6 +163,18 @@ mod tests {
         assert!(refused.contains("grpc_listen") && refused.contains("allow_plaintext"), "{refused}");
         config.allow_plaintext = true;
         config.check().unwrap();
+        (config.allow_plaintext, config.grpc_listen) = (false, "127.0.0.1:1".to_owned());
+        for safe in
+            ["http://127.0.0.1/keys", "http://localhost:8000/keys?a:b", "http://[::1]:8000", "https://id.example/keys"]
+        {
+            config.jwks = safe.to_owned();
+            config.check().unwrap();
+        }
+        for unsafe_way in ["http://id.example/keys", "http://127.0.0.1.example:80/", "http://127.0.0.1:80@id.example/"]
+        {
+            config.jwks = unsafe_way.to_owned();
+            assert_eq!(config.check(), Err(ConfigError::PlaintextKeys(unsafe_way.to_owned())));
+        }
         assert_eq!(config.audience, "hansard");
     }
 }

@@ -84,7 +84,7 @@ pub async fn run(config: RouterConfig, seams: Seams) -> Result<RouterHandle, Rou
     let ws_listener = listen(&seams, &config.ws_listen, &config).await?;
     let (grpc_addr, ws_addr) = (grpc_listener.local_addr().to_owned(), ws_listener.local_addr().to_owned());
     registry.register(|to| {
-        let to = to.sub_registry_with_prefix("hansard_router");
+        let to = to.sub_registry_with_prefix("router");
         to.register("grpc_handshakes_refused", "Handshakes that failed", grpc_listener.refused());
         to.register("ws_handshakes_refused", "Handshakes that failed", ws_listener.refused());
     });

@@ -56,7 +56,7 @@ struct Flags {
     /// Nodes of the cluster, separated by commas; some suffice, they know the others.
     #[arg(long, value_delimiter = ',', value_name = "HOST:PORT,...")]
     nodes: Option<Vec<String>>,
-    /// The keys that tokens may be signed by: a JWKS file, or an http(s) URL of one.
+    /// The keys that tokens may be signed by: a JWKS file, or an https URL of one; http on loopback only.
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
     /// The authorities that the certificate of an https JWKS must come from, PEM [default: the machine's].
@@ -171,7 +171,8 @@ pub(crate) async fn run(args: RouterArgs) -> Result<Exit> {
     let name = config.name.clone();
     let seams = Seams { transport: Arc::new(TcpTransport), clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) };
     let handle = hansard_router::run(config, seams).await.with_context(|| format!("{name} does not start"))?;
-    tracing::info!(router = %name, "router runs");
+    let (grpc, ws, metrics) = (&handle.grpc_addr, &handle.ws_addr, &handle.metrics_addr);
+    tracing::info!(router = %name, grpc, ws, metrics, "router runs");
     let signal = stop_signal().await?;
     tracing::info!(router = %name, signal, "router drains");
     handle.shutdown().await;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,13 +113,11 @@ impl Fetch {
             let body = axum::body::Body::new(response.into_body());
             axum::body::to_bytes(body, JWKS_BYTES).await.map(Into::into).map_err(io::Error::other)
         };
-        let mut connection = Pin::from(Box::new(connection));
+        let mut ask = pin!(ask);
         tokio::select! {
-            answer = ask => answer,
-            ended = &mut connection => {
-                ended.map_err(io::Error::other)?;
-                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended before the answer"))
-            }
+            answer = &mut ask => answer,
+            // A server may close right behind its answer; if it did so before, the answer says that.
+            _ = connection => ask.await,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 
 use super::fetch::{Fetch, FetchError};
@@ -57,6 +58,7 @@ pub(super) struct Keys {
     source: Source,
     set: RwLock<Set>,
     loaded: tokio::sync::Mutex<Loaded>,
+    failures: Counter,
 }
 
 #[derive(Default)]
@@ -66,8 +68,9 @@ struct Loaded {
 }
 
 impl Keys {
-    pub(super) fn new(source: Source) -> Self {
-        Self { source, set: RwLock::default(), loaded: tokio::sync::Mutex::default() }
+    /// None are known yet. `failures` counts loads that failed.
+    pub(super) fn new(source: Source, failures: Counter) -> Self {
+        Self { source, set: RwLock::default(), loaded: tokio::sync::Mutex::default(), failures }
     }
 
     /// The key with this id. One that is not known may be new: the source is asked, but not too often.
@@ -119,7 +122,16 @@ impl Keys {
     }
 
     async fn load(&self, loaded: &mut Loaded) -> Result<(), KeysError> {
+        let done = self.try_load(loaded).await;
+        // From its end on: a source that is slow to fail is not asked all the time.
         loaded.at = Some(Instant::now());
+        if done.is_err() {
+            self.failures.inc();
+        }
+        done
+    }
+
+    async fn try_load(&self, loaded: &mut Loaded) -> Result<(), KeysError> {
         let (origin, bytes) = match &self.source {
             Source::File(path) => {
                 let read = |source| KeysError::Read { path: path.clone(), source };

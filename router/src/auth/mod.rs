@@ -62,10 +62,9 @@ impl Auth {
             false => Source::File(PathBuf::from(jwks)),
         };
         let remote = matches!(source, Source::Url(_));
-        let keys = Keys::new(source);
+        let keys = Keys::new(source, metrics.jwks_failures.clone());
         match keys.start().await {
             Err(error) if remote => {
-                metrics.jwks_failures.inc();
                 tracing::warn!(%error, "no keys yet: nobody can be admitted until they are there");
             }
             started => started?,
