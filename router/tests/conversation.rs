@@ -8,6 +8,8 @@ use hansard_proto::v1::connect_response::Frame;
 use hansard_proto::v1::*;
 use support::client::request_id;
 use support::{Carrier, Client, Stage, person};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_talk() {
@@ -184,6 +186,16 @@ async fn presence_from_before_somebody_was_seen_in_the_room_is_told() {
     drop(alice);
     carol.follow(&room, 0).await;
     assert_eq!(carol.wait(of_bob).await, Availability::Busy, "seen on a page");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_close_is_answered() {
+    let stage = Stage::new().await;
+    for carrier in [Carrier::Json, Carrier::Proto] {
+        let mut client = stage.client(carrier, "alice").await;
+        client.raw(Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "bye".into() }))).await;
+        assert_eq!(client.end().await, "bye", "the answer repeats what the client said");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

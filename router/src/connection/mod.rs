@@ -39,8 +39,10 @@ pub(crate) async fn serve(
     gauge.inc();
     let mut connection = Connection::new(edge, codec, &carrier);
     let end = connection.run(&mut source, &mut sink).await;
-    if let Some(end) = &end {
-        connection.leave(&mut sink, end).await;
+    match &end {
+        Some(end) => connection.leave(&mut sink, end).await,
+        // The carrier's own answer to a client that closes.
+        None => drop(tokio::time::timeout(perform::LAST_WORDS, sink.flush()).await),
     }
     gauge.dec();
 }
