@@ -1,11 +1,12 @@
 //! How the client commands reach a cluster: `--router`, `--token`, `--ca`, `--output`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use hansard_client::{Client, Config};
+use hansard_client::{Client, Config, Token, TokenFuture};
 
 use crate::exit::Failure;
 
@@ -50,11 +51,8 @@ impl ConnectArgs {
             .into());
         }
         let token = match (&self.token, &self.token_file) {
-            (Some(token), _) => token.trim().to_owned(),
-            (None, Some(file)) => std::fs::read_to_string(file)
-                .with_context(|| format!("cannot read the token from {}", file.display()))?
-                .trim()
-                .to_owned(),
+            (Some(token), _) => Token::Fixed(token.trim().to_owned()),
+            (None, Some(file)) => kept_in(file)?,
             (None, None) => {
                 return Err(Failure::usage(
                     "no token was given; set HANSARD_TOKEN or give --token (under `hansard dev`: eval \"$(hansard \
@@ -63,7 +61,8 @@ impl ConnectArgs {
                 .into());
             }
         };
-        let mut config = Config::new(self.router.iter().filter(|router| !router.is_empty()), token);
+        let mut config = Config::new(self.router.iter().filter(|router| !router.is_empty()), "");
+        config.token = token;
         config.agent = concat!("hansard/", env!("CARGO_PKG_VERSION")).to_owned();
         if let Some(ca) = &self.ca {
             config.ca_pem = Some(std::fs::read(ca).with_context(|| format!("cannot read {}", ca.display()))?);
@@ -77,4 +76,21 @@ impl ConnectArgs {
         config.connect_deadline = Duration::from_secs(30);
         Ok(Client::connect(config).await?)
     }
+}
+
+/// The token in a file, read anew before every session: whoever keeps the file fresh keeps a long command admitted.
+fn kept_in(file: &Path) -> Result<Token> {
+    read_token(file)?;
+    let file = file.to_owned();
+    let read = move || {
+        let token = read_token(&file).map_err(|error| format!("{error:#}"));
+        Box::pin(std::future::ready(token)) as TokenFuture
+    };
+    Ok(Token::Provider(Arc::new(read)))
+}
+
+fn read_token(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file);
+    let text = text.with_context(|| format!("cannot read the token from {}", file.display()))?;
+    Ok(text.trim().to_owned())
 }

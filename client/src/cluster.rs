@@ -43,7 +43,7 @@ impl Client {
         self.call("hansard.v1.ClusterService/MoveReplica", &request, Some(&request.request_id)).await
     }
 
-    /// Ends a token, or all tokens of a person issued until now.
+    /// Ends a token, or all tokens of a person issued until now, the whole of this second included.
     pub async fn revoke(&self, target: Target) -> Result<RevokeTokenResponse, ClientError> {
         let request = RevokeTokenRequest { request_id: new_id(), target: Some(target) };
         self.call("hansard.v1.ClusterService/RevokeToken", &request, Some(&request.request_id)).await

@@ -27,6 +27,8 @@ pub(crate) enum TokenCommand {
     Issue(IssueArgs),
     /// Revoke a token, or all tokens that a person was issued until now. Live sessions end within a second.
     ///
+    /// Tokens tell their issue in whole seconds: those of this very second are revoked too. Issue a new one a second later.
+    ///
     /// Needs the token of an operator.
     Revoke(RevokeArgs),
 }

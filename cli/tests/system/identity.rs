@@ -143,6 +143,55 @@ async fn a_nodes_listener_takes_nobody_without_a_certificate_of_the_cluster() {
 }
 
 #[test]
+fn a_long_command_goes_on_with_the_token_that_its_file_holds_by_then() {
+    use std::io::{BufRead, BufReader};
+    let cluster = shared();
+    let subject = format!("patient-{}", request_id());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    let put = |ttl: &str| {
+        let fresh = dir.path().join("fresh");
+        std::fs::write(&fresh, cluster.issue(&["--subject", &subject, "--ttl", ttl])).unwrap();
+        std::fs::rename(fresh, &file).unwrap();
+    };
+    put("4s");
+    let until = Instant::now() + Duration::from_secs(4);
+    let by_file = |args: &[&str]| {
+        let mut command = crate::harness::hansard();
+        command.args(args).env("HANSARD_ROUTER", &cluster.ready.routers[0].grpc).arg("--token-file").arg(&file);
+        command
+    };
+    let room = by_file(&["room", "create", "patience", "--output", "json"]).output().unwrap();
+    let room: serde_json::Value = serde_json::from_slice(&room.stdout).unwrap();
+    let room = room["id"].as_str().unwrap().to_owned();
+    let tail = by_file(&["tail", &room, "--output", "json"]).stdout(std::process::Stdio::piped()).spawn();
+    let mut tail = Killed(tail.unwrap());
+    let mut lines = BufReader::new(tail.0.stdout.take().unwrap()).lines();
+    let mut next =
+        || -> serde_json::Value { serde_json::from_str(&lines.next().expect("the command goes on").unwrap()).unwrap() };
+    assert_eq!(next()["kind"], "room_created");
+    put("1h");
+    let mut seq = 1;
+    // The session of the first token has ended long before this ends.
+    while Instant::now() < until + Duration::from_secs(3) {
+        seq += 1;
+        assert!(by_file(&["send", &room, "still here?"]).output().unwrap().status.success());
+        assert_eq!(next()["seq"], seq.to_string(), "each once");
+    }
+    assert!(seq > 2);
+}
+
+/// A child that ends with its test.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
 fn no_log_holds_a_token_or_a_text() {
     let cluster = crate::harness::Cluster::start(&["--nodes", "1", "--routers", "1"]);
     let marker = "a-text-that-no-log-may-hold";
