@@ -94,6 +94,6 @@ impl ChunkSum {
     }
 
     pub(super) fn tail(&self) -> wire::SnapshotTail {
-        wire::SnapshotTail { rows: self.chunks, crc: self.crc }
+        wire::SnapshotTail { chunks: self.chunks, crc: self.crc }
     }
 }

@@ -19,7 +19,7 @@ use hansard_proto::{
 use hansard_storage::{ShardRows, StoreError};
 use tonic::Code;
 
-use super::{operate, people, reply, status_view, views};
+use super::{operate, people, refused, reply, status_view, views};
 use crate::{
     shard::{ProposeRequest, RefusalReport, ShardHandle},
     state::Node,
@@ -142,7 +142,7 @@ async fn report_refusals(
     let counted = RefusalReport {
         person: principal.person,
         room: None,
-        reason: operate::refusal(&report.reason),
+        reason: refused::of_reason(&report.reason),
         count: report.count,
         first_us: report.first_us,
         last_us: report.last_us,

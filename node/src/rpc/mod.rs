@@ -8,6 +8,7 @@ mod link;
 mod operate;
 mod peer;
 mod people;
+mod refused;
 mod reply;
 mod status_view;
 mod views;

@@ -15,8 +15,8 @@ use hansard_proto::{
 };
 use tonic::Code;
 
-use super::{calls::Principal, reply, status_view::name_of};
-use crate::{error::invalid, meta, shard::MetaShard, shard::RefusalReport, state::Node};
+use super::{calls::Principal, refused, reply, status_view::name_of};
+use crate::{error::invalid, meta, shard::MetaShard, state::Node};
 
 /// Does what an operator wants.
 pub(super) async fn operate(
@@ -25,7 +25,7 @@ pub(super) async fn operate(
     wanted: &wire::Operate,
 ) -> Result<wire::Done, Status> {
     if !principal.operator {
-        record_refusal(node, principal.person).await;
+        refused::note(node, principal.person, Refusal::NotOperator).await;
         return Err(status::from_refusal(Refusal::NotOperator));
     }
     let replica = node.host.meta().ok_or_else(|| reply::not_leader(None))?;
@@ -80,22 +80,4 @@ fn shard_named(view: &MetaView, text: &str) -> Result<ShardId, Status> {
 
 fn not_done(why: String) -> Status {
     status::retryable(Code::Unavailable, reason::OUTCOME_UNKNOWN, why, status::DEFAULT_RETRY)
-}
-
-/// Notes in the person's home shard that an operator's command was refused. A router refuses such commands itself and
-/// records them there; this is for one that did not, as far as this node leads that shard.
-async fn record_refusal(node: &Arc<Node>, person: PersonId) {
-    let home = node.view().and_then(|view| view.home_of(person).map(|place| place.shard));
-    let Some(shard) = home.and_then(|shard| node.host.get(shard)) else { return };
-    let now_us = node.seams.clock.now_us();
-    let report =
-        RefusalReport { person, room: None, reason: Refusal::NotOperator, count: 1, first_us: now_us, last_us: now_us };
-    if let Err(error) = shard.report_refusals(report).await {
-        tracing::info!(%error, "the refusal of an operator's command was not recorded here");
-    }
-}
-
-/// The refusal with this reason; what only the wire can be wrong about counts as a malformed request.
-pub(super) fn refusal(reason: &str) -> Refusal {
-    Refusal::ALL.iter().copied().find(|refusal| refusal.reason() == reason).unwrap_or(Refusal::InvalidAction)
 }

@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use hansard_domain::{ShardId, meta::MetaCommand};
+use hansard_domain::{PersonId, ShardId, meta::MetaCommand};
 use hansard_proto::{
     cluster::v1::{self as wire, adjust_shard_request::Change, peer_service_server::PeerService},
     reason, status,
@@ -12,7 +12,7 @@ use hansard_proto::{
 use hansard_runtime::net::Role;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::handshake;
+use super::{handshake, refused, reply};
 use crate::{
     raft::{NodeInfo, service},
     shard::{MembershipError, ProposeError},
@@ -132,6 +132,21 @@ impl PeerService for Peer {
         let change = request.change.ok_or_else(|| Status::invalid_argument("no change is asked for"))?;
         let elsewhere = adjust(&self.0, shard, change).await?;
         Ok(Response::new(wire::AdjustShardResponse { done: elsewhere.is_none(), leader: elsewhere.unwrap_or(0) }))
+    }
+
+    async fn note_refusal(
+        &self,
+        request: Request<wire::NoteRefusalRequest>,
+    ) -> Result<Response<wire::NoteRefusalResponse>, Status> {
+        self.admit(&request)?;
+        let request = request.into_inner();
+        self.0.binding.admit(&request.cluster)?;
+        let shard = shard_id(&request.shard)?;
+        let person = PersonId::from_slice(&request.person);
+        let person = person.map_err(|_| Status::invalid_argument("a person's id has 16 bytes"))?;
+        let elsewhere = refused::note_here(&self.0, shard, person, refused::of_reason(&request.reason)).await;
+        let elsewhere = elsewhere.map_err(|error| status::to_tonic(&reply::proposing(error)))?;
+        Ok(Response::new(wire::NoteRefusalResponse { done: elsewhere.is_none(), leader: elsewhere.unwrap_or(0) }))
     }
 }
 

@@ -1,9 +1,14 @@
 //! Errors as routers see them: what was surely not done, and what is unknown.
 
+use std::time::Duration;
+
 use hansard_proto::{reason, rpc::Status, status};
 use tonic::Code;
 
 use crate::shard::{ProposeError, ReadError};
+
+/// When a full disk may have room again: soon after somebody made some, without a storm of retries until then.
+const STORAGE_RETRY: Duration = Duration::from_secs(1);
 
 /// Nothing was done here; the leader may do it.
 pub(super) fn not_leader(leader: Option<u64>) -> Status {
@@ -33,6 +38,9 @@ pub(super) fn proposing(error: ProposeError) -> Status {
         ProposeError::NotLeader { leader } => not_leader(leader),
         ProposeError::Overloaded { retry_after } => {
             status::retryable(Code::ResourceExhausted, reason::OVERLOADED, error.to_string(), retry_after)
+        }
+        ProposeError::StorageFull => {
+            status::retryable(Code::ResourceExhausted, reason::STORAGE_FULL, error.to_string(), STORAGE_RETRY)
         }
         ProposeError::Unknown { .. } => status::unknown_outcome(error.to_string()),
     }

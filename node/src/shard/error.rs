@@ -16,12 +16,15 @@ pub enum ProposeError {
         /// The leader, as far as is known here.
         leader: Option<u64>,
     },
-    /// Nothing was done: too much waits already, or the disk is nearly full. Come back later.
+    /// Nothing was done: too much waits already. Come back later.
     #[error("the shard is overloaded; try again in {retry_after:?}")]
     Overloaded {
         /// When it may have room again.
         retry_after: Duration,
     },
+    /// Nothing was done: the disk of this node, which leads, is nearly full. Come back when it has room.
+    #[error("the disk of the node that leads the shard is nearly full; it takes no messages until there is room again")]
+    StorageFull,
     /// It may have been done, or may yet be. Retry with the same request id, which gives the one true answer.
     #[error("the outcome is unknown: {reason}; retry with the same request id")]
     Unknown {

@@ -4,14 +4,16 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hansard_domain::{Action, Command, Content, Outcome, Refusal, RequestId, RuleId, Salt, Sealed, read};
+use hansard_domain::{
+    Action, Command, Content, Outcome, PersonId, Refusal, RequestId, RoomId, RuleId, Salt, Sealed, read,
+};
 use hansard_policy::{POLICY_VERSION, Permit, decide};
 use hansard_storage::{Store, StoreError};
 
 use super::batch::{Permitted, Seams};
 use super::error::ProposeError;
 use super::known::Known;
-use super::proposer::{Proposals, RETRY_AFTER};
+use super::proposer::Proposals;
 use super::refusals::{Refusals, Verdict};
 use super::replica::Replica;
 use super::request::{ProposeRequest, RefusalReport};
@@ -139,7 +141,7 @@ impl ShardHandle {
             return Err(ProposeError::NotLeader { leader });
         }
         if !self.store.accepting() {
-            return Err(ProposeError::Overloaded { retry_after: RETRY_AFTER * 10 });
+            return Err(ProposeError::StorageFull);
         }
         Ok(())
     }
@@ -148,15 +150,29 @@ impl ShardHandle {
         self.replica.inner.tuning.propose_timeout
     }
 
-    /// Answers a refusal once it is recorded or counted.
-    async fn refuse(&self, request: &ProposeRequest, refusal: Refusal) -> Result<Outcome, ProposeError> {
+    /// Records one refusal of a person, or counts it when there were many in this minute.
+    ///
+    /// # Errors
+    /// Without an outcome. A refusal that is noted again after `Unknown` may be recorded twice.
+    pub async fn note_refusal(
+        &self,
+        person: PersonId,
+        room: Option<RoomId>,
+        reason: Refusal,
+    ) -> Result<(), ProposeError> {
+        self.ready()?;
         let now_us = self.seams.clock.now_us();
-        let (person, room) = (request.actor, request.action.room());
-        let verdict = self.refusals.lock().expect("no holder panics").note(person, room, refusal, now_us);
+        let verdict = self.refusals.lock().expect("no holder panics").note(person, room, reason, now_us);
         if verdict == Verdict::Record {
-            let report = RefusalReport { person, room, reason: refusal, count: 1, first_us: now_us, last_us: now_us };
+            let report = RefusalReport { person, room, reason, count: 1, first_us: now_us, last_us: now_us };
             self.report_refusals(report).await?;
         }
+        Ok(())
+    }
+
+    /// Answers a refusal once it is recorded or counted.
+    async fn refuse(&self, request: &ProposeRequest, refusal: Refusal) -> Result<Outcome, ProposeError> {
+        self.note_refusal(request.actor, request.action.room(), refusal).await?;
         Ok(Outcome::Refused(refusal))
     }
 

@@ -37,8 +37,9 @@
 //!   async change_membership(&self, voters: Vec<NodeInfo>) -> Result<(), MembershipError>   // learners first, then voters
 //!   async transfer_leader(&self, to: u64) -> Result<(), MembershipError>
 //!
-//! ProposeError = NotLeader { leader: Option<u64> } | Overloaded { retry_after: Duration } | Unknown { .. }
-//!   NotLeader and Overloaded: nothing was done. Unknown: retry with the same request id.
+//! ProposeError = NotLeader { leader: Option<u64> } | Overloaded { retry_after: Duration } | StorageFull
+//!   | Unknown { .. }
+//!   Unknown: it may have been done or may yet be; otherwise nothing was done. Unknown: retry with the same request id.
 //! ```
 
 mod batch;
@@ -46,6 +47,7 @@ mod error;
 mod handle;
 mod host;
 mod known;
+mod lag;
 mod leadership;
 mod members;
 mod meta;

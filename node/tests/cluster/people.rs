@@ -85,6 +85,37 @@ async fn only_operators_operate_and_only_current_epochs_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_refused_command_is_recorded_once_in_the_home_shard_whichever_node_refuses_it() {
+    let cluster = Cluster::start(3).await;
+    let router = Router::new(&cluster);
+    let placement = router.placement().await;
+    // People of every shard, so that each node refuses some whose home it does not lead.
+    let homes: Vec<ShardId> =
+        (1..=255u8).map(|n| Router::shard_in(&placement, PersonId::from_bytes([n; 16]).slot()).0).collect();
+    for shard in placement.shards.iter().map(|place| ShardId::from_slice(&place.shard).unwrap()) {
+        let Some(n) = homes.iter().position(|home| *home == shard) else { continue };
+        let person = PersonId::from_bytes([n as u8 + 1; 16]);
+        for at in 0..3 {
+            let before = recorded(&router, shard).await;
+            let link = Link::open(&cluster.address(at)).await.unwrap();
+            let command = wire::Operate { request_id: draw().to_vec().into(), command: Some(Command::JoinNode(1)) };
+            let refused = link.call(ShardId::META, 0, principal(person), Call::Operate(command)).await.unwrap_err();
+            assert_eq!(status::reason_of(&refused).unwrap(), "NOT_OPERATOR");
+            assert_eq!(recorded(&router, shard).await, before + 1, "refused by node {at}");
+        }
+    }
+    cluster.shutdown().await;
+}
+
+/// How many entries the record of a shard has, by its leader.
+async fn recorded(router: &Router, shard: ShardId) -> u64 {
+    let leader = router.leader(shard).await.expect("a leader");
+    let status = router.status(&leader.address).await.expect("a status");
+    let told = status.shards.iter().find(|told| told.shard == convert::bytes(shard)).expect("it hosts the shard");
+    told.record_size
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn signals_go_to_whom_they_concern_and_die_with_their_link() {
     let cluster = Cluster::start(1).await;
     let router = Router::new(&cluster);

@@ -470,9 +470,9 @@ impl ::prost::Name for SnapshotHead {
 /// The end of a snapshot, to prove that nothing is missing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotTail {
-    /// How many rows were sent.
+    /// How many chunks of rows were sent.
     #[prost(uint64, tag = "1")]
-    pub rows: u64,
+    pub chunks: u64,
     /// CRC-32C over all chunks' bytes.
     #[prost(uint32, tag = "2")]
     pub crc: u32,
@@ -648,6 +648,52 @@ impl ::prost::Name for AdjustShardResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/hansard.cluster.v1.AdjustShardResponse".into()
+    }
+}
+/// See NoteRefusal.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteRefusalRequest {
+    /// The person's home shard, 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub shard: ::prost::bytes::Bytes,
+    /// The asker's cluster, 16 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub cluster: ::prost::bytes::Bytes,
+    /// Whose request was refused, 16 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub person: ::prost::bytes::Bytes,
+    /// Why, as in ErrorInfo.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for NoteRefusalRequest {
+    const NAME: &'static str = "NoteRefusalRequest";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.NoteRefusalRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.NoteRefusalRequest".into()
+    }
+}
+/// See NoteRefusal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteRefusalResponse {
+    /// Whether it is in the record, or counted for it.
+    #[prost(bool, tag = "1")]
+    pub done: bool,
+    /// Otherwise who leads the shard; 0 if nobody is known.
+    #[prost(uint64, tag = "2")]
+    pub leader: u64,
+}
+impl ::prost::Name for NoteRefusalResponse {
+    const NAME: &'static str = "NoteRefusalResponse";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.NoteRefusalResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.NoteRefusalResponse".into()
     }
 }
 /// Generated client implementations.
@@ -888,6 +934,34 @@ pub mod peer_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Notes in the record that a person's request was refused, asked of the leader of the person's home shard by the node that
+        /// refused it.
+        pub async fn note_refusal(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NoteRefusalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NoteRefusalResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hansard.cluster.v1.PeerService/NoteRefusal",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hansard.cluster.v1.PeerService", "NoteRefusal"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -951,6 +1025,15 @@ pub mod peer_service_server {
             request: tonic::Request<super::AdjustShardRequest>,
         ) -> std::result::Result<
             tonic::Response<super::AdjustShardResponse>,
+            tonic::Status,
+        >;
+        /// Notes in the record that a person's request was refused, asked of the leader of the person's home shard by the node that
+        /// refused it.
+        async fn note_refusal(
+            &self,
+            request: tonic::Request<super::NoteRefusalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NoteRefusalResponse>,
             tonic::Status,
         >;
     }
@@ -1290,6 +1373,51 @@ pub mod peer_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AdjustShardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hansard.cluster.v1.PeerService/NoteRefusal" => {
+                    #[allow(non_camel_case_types)]
+                    struct NoteRefusalSvc<T: PeerService>(pub Arc<T>);
+                    impl<
+                        T: PeerService,
+                    > tonic::server::UnaryService<super::NoteRefusalRequest>
+                    for NoteRefusalSvc<T> {
+                        type Response = super::NoteRefusalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NoteRefusalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PeerService>::note_refusal(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NoteRefusalSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -20,7 +20,7 @@ use crate::raft::service::{self, Groups, Stores};
 use crate::raft::test_store::{Kind, TestStore};
 use crate::raft::types::Group;
 use crate::raft::{Dial, MAX_MESSAGE_BYTES, NoSink, NodeInfo, Peers, Tuning};
-use crate::shard::{HostSeams, Leadership, ProposeError, ProposeRequest, ReplicaStatus, ShardHandle, ShardHost};
+use crate::shard::{HostSeams, Leadership, ProposeRequest, ReplicaStatus, ShardHandle, ShardHost};
 
 pub(super) const SHARD: ShardId = ShardId::from_bytes([0x5a; 16]);
 pub(super) const ROOM: RoomId = RoomId::from_bytes([0x70; 16]);
@@ -171,9 +171,7 @@ impl Cluster {
             let leader = self.leader().await;
             match self.nodes[leader].shard().submit(request.clone()).await {
                 Ok(outcome) => return outcome,
-                Err(
-                    ProposeError::NotLeader { .. } | ProposeError::Overloaded { .. } | ProposeError::Unknown { .. },
-                ) => {
+                Err(_) => {
                     assert!(tokio::time::Instant::now() < until, "no outcome in time");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -288,6 +286,13 @@ impl PeerService for Serves {
         _: Request<wire::AdjustShardRequest>,
     ) -> Result<Response<wire::AdjustShardResponse>, Status> {
         Err(Status::unavailable("tests adjust by hand"))
+    }
+
+    async fn note_refusal(
+        &self,
+        _: Request<wire::NoteRefusalRequest>,
+    ) -> Result<Response<wire::NoteRefusalResponse>, Status> {
+        Err(Status::unavailable("tests refuse where the shard is led"))
     }
 }
 
