@@ -14,7 +14,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::state::Node;
+use crate::{shard::Replica, state::Node};
 
 /// Why something was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -28,6 +28,7 @@ pub(crate) struct NodeMetrics {
     proposals: Counter,
     refusals: Family<Reason, Counter>,
     calls: Counter,
+    terms: Counter,
 }
 
 impl NodeMetrics {
@@ -38,6 +39,7 @@ impl NodeMetrics {
             registry.register("node_proposals", "Commands of people that were committed", made.proposals.clone());
             registry.register("node_refusals", "Calls of routers that were refused, by reason", made.refusals.clone());
             registry.register("node_calls", "Calls of routers", made.calls.clone());
+            registry.register("node_terms", "Raft terms begun, of all shards here", made.terms.clone());
         });
         made
     }
@@ -45,6 +47,11 @@ impl NodeMetrics {
     /// A router's call.
     pub(crate) fn called(&self) {
         self.calls.inc();
+    }
+
+    /// So many terms of a shard have begun.
+    pub(crate) fn terms_begun(&self, terms: u64) {
+        self.terms.inc_by(terms);
     }
 
     /// A command was committed.
@@ -92,6 +99,8 @@ impl Collector for NodeState {
             ("node_links", "Routers that are linked", node.links.count() as i64),
             ("node_subscriptions", "Rooms that routers are fed", fanout.subscriptions.load(Ordering::Relaxed)),
             ("node_subscriptions_lagging", "Of these, fed from storage", fanout.lagging.load(Ordering::Relaxed)),
+            ("node_leaders", "Shards that this node leads", leaders(&node) as i64),
+            ("node_log_bytes", "Bytes of the log on disk, of all shards", store.log_bytes as i64),
             ("node_log_queue_depth", "Operations that wait for the log", store.queue_depth as i64),
             ("node_disk_free_bytes", "Free bytes of the disk", store.free_bytes as i64),
             ("node_accepting", "Whether the disk has room for messages", i64::from(node.store.accepting())),
@@ -104,19 +113,33 @@ impl Collector for NodeState {
     }
 }
 
-type Reading = fn(&crate::shard::Replica, u64) -> i64;
+fn leaders(node: &Arc<Node>) -> usize {
+    node.host.shards().into_iter().filter_map(|shard| node.host.replica(shard)).filter(Replica::is_leader).count()
+}
+
+/// A figure of a replica; none where it says nothing.
+type Reading = fn(&Replica) -> Option<i64>;
 
 /// One line per hosted shard and figure.
 fn shards(node: &Arc<Node>, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let readings: [(&str, &str, Reading); 4] = [
-        ("node_shard_term", "The shard's Raft term", |replica, _| replica.leadership().borrow().term as i64),
-        ("node_shard_leads", "Whether this node leads the shard", |replica, local| {
-            i64::from(replica.leadership().borrow().leader == Some(local))
+    let readings: [(&str, &str, Reading); 7] = [
+        ("node_shard_term", "The shard's Raft term", |replica| Some(replica.leadership().borrow().term as i64)),
+        ("node_shard_leads", "Whether this node leads the shard", |replica| Some(i64::from(replica.is_leader()))),
+        ("node_shard_applied_index", "The newest entry applied", |replica| Some(replica.status().applied_index as i64)),
+        ("node_shard_record_entries", "Entries of the shard's record", |replica| {
+            Some(replica.status().record.size as i64)
         }),
-        ("node_shard_applied_index", "The newest entry applied", |replica, _| replica.status().applied_index as i64),
-        ("node_shard_record_entries", "Entries of the shard's record", |replica, _| {
-            replica.status().record.size as i64
+        ("node_shard_apply_lag_entries", "Entries committed and not applied", |replica| {
+            Some(replica.lag().apply as i64)
         }),
+        ("node_shard_snapshot_lag_entries", "Entries applied since the last snapshot", |replica| {
+            Some(replica.lag().snapshot as i64)
+        }),
+        (
+            "node_shard_replication_lag_entries",
+            "Entries that the slowest follower lacks; told by the leader",
+            |replica| replica.lag().replication.map(|entries| entries as i64),
+        ),
     ];
     let mut hosted: Vec<ShardId> = node.host.shards();
     hosted.sort_unstable();
@@ -124,8 +147,8 @@ fn shards(node: &Arc<Node>, mut encoder: DescriptorEncoder<'_>) -> Result<(), fm
         let gauge = ConstGauge::new(0i64);
         let mut descriptor = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
         for shard in &hosted {
-            let Some(replica) = node.host.replica(*shard) else { continue };
-            let gauge = ConstGauge::new(read(&replica, node.local.id));
+            let Some(value) = node.host.replica(*shard).and_then(|replica| read(&replica)) else { continue };
+            let gauge = ConstGauge::new(value);
             gauge.encode(descriptor.encode_family(&[("shard", shard.to_string())])?)?;
         }
     }

@@ -9,13 +9,19 @@
 #![allow(clippy::result_large_err)]
 
 mod bad_input;
+mod client_tls;
 mod commands;
 mod delivery;
 mod dev;
 mod faults;
+mod full_disk;
 mod harness;
 mod identity;
+mod keys;
+mod metrics;
 mod operations;
+mod patience;
 mod requests;
 mod rooms;
 mod talk;
+mod traces;

@@ -138,8 +138,11 @@ fn watch_leaders(node: &Arc<Node>, watchers: &mut HashMap<ShardId, JoinHandle<()
 async fn watch(node: Arc<Node>, replica: Replica) {
     let shard = replica.id();
     let mut leadership = replica.leadership();
+    let mut term = leadership.borrow().term;
     loop {
         let now = *leadership.borrow_and_update();
+        node.metrics.terms_begun(now.term.saturating_sub(term));
+        term = now.term;
         tracing::debug!(%shard, term = now.term, leader = now.leader, serving = now.serving, "leadership");
         node.fanout.set_serving(shard, now.serving, now.leader);
         node.directory.lead(shard, now.term, now.leader);

@@ -8,7 +8,7 @@ use openraft::{Instant, ServerState};
 use tokio::sync::watch;
 
 use crate::raft::Progress;
-use crate::raft::types::{Group, parts};
+use crate::raft::types::Group;
 
 /// Who leads, as this replica sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,11 +75,4 @@ fn observe(group: &Group, applied_term: u64, patience: Duration) -> Leadership {
     };
     let serving = leads && applied_term >= term && confirmed;
     Leadership { term, leader, serving }
-}
-
-/// What a replica tells about itself.
-pub(super) fn last_log(group: &Group) -> Option<(u64, u64)> {
-    let data = group.data_metrics();
-    let data = data.borrow_watched();
-    data.last_log.as_ref().map(parts)
 }

@@ -9,6 +9,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::ReadError;
+use super::lag::{self, Lag};
 use super::leadership::{self, Leadership};
 use super::reads::{self, Reader, Unconfirmed};
 use crate::raft::blocking::blocking;
@@ -82,6 +83,11 @@ impl Replica {
         self.inner.leadership.clone()
     }
 
+    /// Whether this node is the leader, as far as it knows.
+    pub fn is_leader(&self) -> bool {
+        self.leads().leader == Some(self.node())
+    }
+
     pub(super) fn leads(&self) -> Leadership {
         *self.inner.leadership.borrow()
     }
@@ -136,10 +142,15 @@ impl Replica {
             voters,
             learners,
             leadership: self.leads(),
-            last_index: leadership::last_log(&self.inner.group).map_or(0, |(_, index)| index),
+            last_index: lag::last_index(&self.inner.group),
             applied_index: self.inner.progress.applied().borrow().1,
             record: self.inner.progress.record(),
         }
+    }
+
+    /// How far it is behind, and its followers behind it.
+    pub fn lag(&self) -> Lag {
+        lag::of(&self.inner.group, self.inner.progress.applied().borrow().1)
     }
 
     pub(super) fn members(&self) -> (Vec<NodeInfo>, Vec<NodeInfo>) {

@@ -1,0 +1,42 @@
+//! How far a replica is behind its log, and its followers behind it, in entries: what operators watch.
+
+use openraft::async_runtime::watch::WatchReceiver;
+
+use crate::raft::types::{Group, LogId};
+
+/// A replica's lags, in entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Committed, as far as is known here, and not yet applied.
+    pub apply: u64,
+    /// Applied and not yet covered by a snapshot: what a start applies again.
+    pub snapshot: u64,
+    /// In the log, and not known to be in that of the follower which has the fewest. `None`: this replica does not lead.
+    pub replication: Option<u64>,
+}
+
+/// Index of the last entry in the group's log; 0 if there is none.
+pub(super) fn last_index(group: &Group) -> u64 {
+    index(group.data_metrics().borrow_watched().last_log.as_ref())
+}
+
+/// The lags of a group that has applied all up to `applied`.
+pub(super) fn of(group: &Group, applied: u64) -> Lag {
+    let me = group.node_id();
+    let data = group.data_metrics();
+    let data = data.borrow_watched();
+    let last = index(data.last_log.as_ref());
+    let behind = |matched: &Option<LogId>| last.saturating_sub(index(matched.as_ref()));
+    let worst = |followers: &std::collections::BTreeMap<u64, Option<LogId>>| {
+        followers.iter().filter(|(node, _)| *node != me).map(|(_, matched)| behind(matched)).max().unwrap_or(0)
+    };
+    Lag {
+        apply: index(data.cluster_committed.as_ref()).saturating_sub(applied),
+        snapshot: applied.saturating_sub(index(data.snapshot.as_ref())),
+        replication: data.replication.as_ref().map(worst),
+    }
+}
+
+fn index(at: Option<&LogId>) -> u64 {
+    at.map_or(0, |at| at.index)
+}
