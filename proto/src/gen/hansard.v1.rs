@@ -4582,7 +4582,8 @@ pub mod revoke_token_request {
         /// A token, by its `jti`.
         #[prost(string, tag = "2")]
         TokenId(::prost::alloc::string::String),
-        /// A person's id: all of the person's tokens issued until now.
+        /// A person's id: all of the person's tokens issued until now. Tokens say when they were issued in whole seconds (`iat`), so
+        /// those of the very second of the revocation are ended too, even if issued after it: wait a second before issuing a new one.
         #[prost(string, tag = "3")]
         Person(::prost::alloc::string::String),
     }
