@@ -76,8 +76,9 @@ async fn a_disk_that_fills_up_is_named_and_loses_nothing_and_is_forgotten_when_t
     })
     .await;
     writers.iter().for_each(tokio::task::JoinHandle::abort);
+    // What ends it may be its own check or RocksDB's; that the disk was filling up is said in any case.
     let log = std::fs::read_to_string(cluster.data().join("logs/node3.log")).unwrap();
-    assert!(log.contains("No space left on device"), "its log does not say why it ended");
+    assert!(log.contains("the disk is nearly full"), "its log does not say why it ended");
     talk.goes_on(20).await;
     make_room(&disk);
     cluster.restart_child("node3");
