@@ -42,10 +42,10 @@ pub struct NodeConfig {
     pub tls: Option<TlsPaths>,
     /// Plaintext is asked for, beyond loopback.
     pub allow_plaintext: bool,
-    /// Between a leader's heartbeats.
+    /// Between a leader's heartbeats. A node that is silent for three of them is held to be lost.
     pub heartbeat: Duration,
-    /// The shortest election timeout; the longest is half as much again. A follower waits for the leader's lease (the longest)
-    /// and then for its own timeout, so a killed leader is replaced after 2.5 to 3 times as long: 750 ms gives about 2 s.
+    /// The shortest election timeout; the longest is half as much again. The net below the failure detector: where that sees
+    /// nothing, a follower waits for the leader's lease (the longest) and then for its own timeout.
     pub election: Duration,
     /// A shard's state becomes durable, and the log before it may go, every so many entries; a follower that is further
     /// behind gets a snapshot.

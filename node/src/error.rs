@@ -71,6 +71,9 @@ pub(crate) enum HandshakeError {
     /// It did not say.
     #[error("the peer named no cluster")]
     NoCluster,
+    /// It did not say who it is.
+    #[error("the peer named no node that speaks")]
+    NoSender,
     /// It wants another node.
     #[error("this is node {ours}, not {wanted}: the address has passed to another node")]
     WrongNode {
@@ -95,7 +98,7 @@ impl From<HandshakeError> for tonic::Status {
         let (code, reason) = match &error {
             HandshakeError::ForeignCluster { .. } => (Code::FailedPrecondition, "FOREIGN_CLUSTER"),
             HandshakeError::Unbound { .. } | HandshakeError::Homeless => (Code::Unavailable, "NO_CLUSTER"),
-            HandshakeError::NoCluster => (Code::InvalidArgument, reason::INVALID_ARGUMENT),
+            HandshakeError::NoCluster | HandshakeError::NoSender => (Code::InvalidArgument, reason::INVALID_ARGUMENT),
             HandshakeError::WrongNode { .. } => (Code::FailedPrecondition, "WRONG_NODE"),
             HandshakeError::WrongRole { .. } => (Code::PermissionDenied, "WRONG_ROLE"),
             HandshakeError::Storage(_) => (Code::Internal, reason::INTERNAL),

@@ -203,10 +203,10 @@ fn assemble(
     };
     let handshake = Handshake::default();
     let dial = Dial { transport: seams.transport.clone(), tls: tls.clone(), handshake: handshake.clone() };
-    let peers = Peers::new(local.clone(), dial);
-    let fanout = Arc::new(Fanout::default());
     let tuning = Tuning::from_millis(config.heartbeat.as_millis() as u64, config.election.as_millis() as u64)
         .with_snapshot_entries(config.snapshot_entries);
+    let peers = Peers::new(local.clone(), dial, tuning.silence);
+    let fanout = Arc::new(Fanout::default());
     let host = ShardHost::new(HostSeams {
         local: local.clone(),
         store: store.clone(),

@@ -16,8 +16,8 @@ use tokio::{sync::Notify, time::Instant};
 use super::{Link, Links, Outbox, news};
 use crate::{lock::Mutex, state::Node};
 
-/// Leaders change in bursts, when a node dies or moves: told together.
-const COALESCE: Duration = Duration::from_millis(50);
+/// Leaders change in bursts, when a node dies or moves: told together. Calls wait for the news, so not for long.
+const COALESCE: Duration = Duration::from_millis(10);
 
 /// How often the leader of meta says that the directory is fresh. Routers admit nobody after 10 s without.
 const HEARTBEAT: Duration = Duration::from_millis(500);

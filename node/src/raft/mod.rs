@@ -11,19 +11,22 @@
 //!     fn replaced(&self, shard: ShardId);                             // a snapshot replaced the rows: start again from them
 //! }
 //!
-//! Peers::new(local: NodeInfo, Dial) -> Arc<Peers>                     // Dial { transport, tls: Option<Arc<Tls>>, handshake: Handshake }
+//! Peers::new(local: NodeInfo, Dial, silence) -> Arc<Peers>            // Dial { transport, tls: Option<Arc<Tls>>, handshake: Handshake }
 //!                                         // Handshake::default(); streams and snapshots send peer.request(message): cluster, node meant
+//!   detector(&self) -> &Arc<Detector>       // lost(node); changed(); opened(node) for streams that come from a node
 //!   update(&self, NodeInfo)                 // a newer address of a node than the membership has
 //!   reachable(&self, node: u64) -> bool     // a consensus stream stands
 //!   channel(&self, &NodeInfo) -> io::Result<Channel>    // for the other calls of PeerService
 //!
-//! service::consensus(Arc<ShardHost>, Streaming<ConsensusRequest>) -> impl Stream<Item = Result<ConsensusResponse, Status>>
+//! service::consensus(Arc<ShardHost>, Standing, Streaming<ConsensusRequest>) -> impl Stream<Item = Result<ConsensusResponse, Status>>
 //! service::install_snapshot(Arc<ShardHost>, Streaming<InstallSnapshotRequest>) -> Result<InstallSnapshotResponse, Status>   // async
 //! ```
 
 pub(crate) mod blocking;
+mod detector;
 pub mod entry;
 pub mod handshake;
+pub(crate) mod lease;
 mod link;
 mod log;
 mod machine;
@@ -43,6 +46,7 @@ mod tuning;
 pub mod types;
 mod wire;
 
+pub use detector::{Detector, Standing};
 pub use log::LogStore;
 pub use machine::{Machine, MachineError, RecordHead};
 pub use network::Network;

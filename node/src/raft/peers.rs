@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
+use super::detector::Detector;
 use super::handshake::Handshake;
 use super::link::Link;
 use super::node_info::NodeInfo;
@@ -70,18 +71,24 @@ pub enum PeerError {
 pub struct Peers {
     local: NodeInfo,
     dial: Dial,
+    detector: Arc<Detector>,
     peers: Mutex<HashMap<u64, Arc<Peer>>>,
 }
 
 impl Peers {
-    /// No streams yet: the first use of a node opens one.
-    pub fn new(local: NodeInfo, dial: Dial) -> Arc<Peers> {
-        Arc::new(Peers { local, dial, peers: Mutex::default() })
+    /// No streams yet: the first use of a node opens one. A node that says nothing for `silence` is held to be lost.
+    pub fn new(local: NodeInfo, dial: Dial, silence: Duration) -> Arc<Peers> {
+        Arc::new(Peers { local, dial, detector: Detector::start(silence), peers: Mutex::default() })
     }
 
     /// This node.
     pub fn local(&self) -> &NodeInfo {
         &self.local
+    }
+
+    /// Which nodes are lost.
+    pub fn detector(&self) -> &Arc<Detector> {
+        &self.detector
     }
 
     /// Tells where a node is now; memberships may hold an older address. The stream moves there.
@@ -118,8 +125,8 @@ impl Peers {
     pub(super) fn peer(&self, node: &NodeInfo) -> Arc<Peer> {
         let mut peers = self.peers.lock().expect("no holder panics");
         let peer = peers.entry(node.id).or_insert_with(|| {
-            let peer = Arc::new(Peer::new(node.clone(), self.dial.clone()));
-            tokio::spawn(keep_connected(peer.clone()));
+            let peer = Arc::new(Peer::new(self.local.id, node.clone(), self.dial.clone()));
+            tokio::spawn(keep_connected(peer.clone(), self.detector.clone()));
             peer
         });
         peer.clone()
@@ -128,6 +135,7 @@ impl Peers {
 
 /// One other node.
 pub(super) struct Peer {
+    local: u64,
     id: u64,
     node: Mutex<NodeInfo>,
     dial: Dial,
@@ -138,9 +146,9 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    fn new(node: NodeInfo, dial: Dial) -> Peer {
-        let closed = AtomicBool::new(false);
-        Peer { id: node.id, node: Mutex::new(node), dial, link: RwLock::default(), changed: Notify::new(), closed }
+    fn new(local: u64, node: NodeInfo, dial: Dial) -> Peer {
+        let (id, node, closed) = (node.id, Mutex::new(node), AtomicBool::new(false));
+        Peer { local, id, node, dial, link: RwLock::default(), changed: Notify::new(), closed }
     }
 
     /// Where it is, as far as is known.
@@ -154,7 +162,7 @@ impl Peer {
 
     /// A streaming call to it, with the handshake's headers.
     pub(super) fn request<T>(&self, message: T) -> tonic::Request<T> {
-        self.dial.handshake.request(self.id, message)
+        self.dial.handshake.request(self.local, self.id, message)
     }
 
     fn link(&self) -> Option<Arc<Link>> {
@@ -246,13 +254,14 @@ impl Pending {
 }
 
 /// Keeps a stream to the peer open until it is closed.
-async fn keep_connected(peer: Arc<Peer>) {
+async fn keep_connected(peer: Arc<Peer>, detector: Arc<Detector>) {
     let mut pause = MIN_PAUSE;
     while !peer.is_closed() {
-        match run_link(&peer).await {
+        match run_link(&peer, &detector).await {
             Ok(()) => pause = MIN_PAUSE,
             Err(error) => {
                 tracing::debug!(node = peer.id, %error, "no consensus link");
+                detector.not_connected(peer.id, &error);
                 let woken = tokio::time::timeout(pause, peer.changed.notified()).await.is_ok();
                 pause = if woken { MIN_PAUSE } else { (pause * 2).min(MAX_PAUSE) };
             }
@@ -261,7 +270,7 @@ async fn keep_connected(peer: Arc<Peer>) {
 }
 
 /// Opens a stream and reads its answers until it ends. `Ok` if it had been open.
-async fn run_link(peer: &Arc<Peer>) -> Result<(), tonic::Status> {
+async fn run_link(peer: &Arc<Peer>, detector: &Detector) -> Result<(), tonic::Status> {
     let channel = peer.channel().map_err(|error| tonic::Status::invalid_argument(error.to_string()))?;
     let mut client = PeerServiceClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -270,10 +279,15 @@ async fn run_link(peer: &Arc<Peer>) -> Result<(), tonic::Status> {
     let mut answers = client.consensus(peer.request(ReceiverStream::new(requests))).await?.into_inner();
     tracing::info!(node = peer.id, address = %peer.node().address, "consensus link is up");
     *peer.link.write().expect("no holder panics") = Some(link.clone());
+    detector.connected(peer.id);
+    let signs = detector.signs(peer.id);
     let ended = loop {
         tokio::select! {
             answer = answers.message() => match answer {
-                Ok(Some(answer)) => link.answered(answer),
+                Ok(Some(answer)) => {
+                    signs.heard();
+                    link.answered(answer);
+                }
                 Ok(None) => break None,
                 Err(status) => break Some(status),
             },

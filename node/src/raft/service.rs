@@ -18,7 +18,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use super::detector::{Detector, Standing};
 use super::entry::Entry;
+use super::lease;
 pub use super::take_snapshot::{Stores, install_snapshot};
 use super::types::{Group, Types};
 use super::wire as convert;
@@ -37,16 +39,19 @@ pub trait Groups: Send + Sync + 'static {
     fn group(&self, shard: ShardId) -> Option<Group>;
 }
 
-/// Serves one peer's stream until it ends.
+/// Serves one peer's stream, which stands until it ends.
 pub fn consensus<G: Groups>(
     groups: Arc<G>,
+    standing: Standing,
     requests: impl Stream<Item = Result<wire::ConsensusRequest, Status>> + Send + Unpin + 'static,
 ) -> impl Stream<Item = Result<wire::ConsensusResponse, Status>> + Send + 'static {
     let (answers, outgoing) = mpsc::channel(ANSWERS);
     tokio::spawn(async move {
-        let mut desk = Desk { groups, answers, appends: HashMap::new(), others: Arc::new(Semaphore::new(OTHERS)) };
+        let others = Arc::new(Semaphore::new(OTHERS));
+        let mut desk = Desk { groups, standing, answers, appends: HashMap::new(), others };
         let mut requests = requests;
         while let Some(Ok(request)) = requests.next().await {
+            desk.standing.heard();
             if desk.take(request).await.is_err() {
                 return;
             }
@@ -63,6 +68,7 @@ type Answers = mpsc::Sender<wire::ConsensusResponse>;
 /// Sorts a peer's requests.
 struct Desk<G> {
     groups: Arc<G>,
+    standing: Standing,
     answers: Answers,
     appends: HashMap<ShardId, mpsc::Sender<(u64, wire::Append)>>,
     others: Arc<Semaphore>,
@@ -83,9 +89,9 @@ impl<G: Groups> Desk<G> {
                 let Ok(permit) = self.others.clone().try_acquire_owned() else {
                     return self.refuse(id, "too many requests under way").await;
                 };
-                let answers = self.answers.clone();
+                let (answers, detector) = (self.answers.clone(), self.standing.detector().clone());
                 tokio::spawn(async move {
-                    let answer = serve(&group, other).await;
+                    let answer = serve(&group, &detector, other).await;
                     let _ = answers.send(wire::ConsensusResponse { id, answer: Some(answer) }).await;
                     drop(permit);
                 });
@@ -189,7 +195,7 @@ fn unavailable(id: u64, error: &dyn std::error::Error) -> wire::ConsensusRespons
 }
 
 /// A vote or a hand-over.
-async fn serve(group: &Group, call: Call) -> Answer {
+async fn serve(group: &Group, detector: &Detector, call: Call) -> Answer {
     let answer = match call {
         Call::Vote(request) => match convert::to_vote_request(request) {
             Ok(request) => {
@@ -199,7 +205,8 @@ async fn serve(group: &Group, call: Call) -> Answer {
         },
         Call::PreVote(request) => match convert::to_vote_request(request) {
             Ok(request) => {
-                group.pre_vote(request).await.map(|r| Answer::Vote(convert::from_vote_response(&r))).map_err(text)
+                let answer = lease::pre_vote(group, detector, request).await;
+                answer.map(|r| Answer::Vote(convert::from_vote_response(&r))).map_err(text)
             }
             Err(error) => Err(text(error)),
         },

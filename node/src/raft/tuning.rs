@@ -11,11 +11,14 @@ pub struct Tuning {
     /// Between two heartbeats. 250 ms: tens of idle shards cost a few per cent of a core, and four fit into the election
     /// timeout. It is also how long a heartbeat's answer may take, so it must exceed the round trip to the nearest quorum.
     pub heartbeat: Duration,
-    /// A follower that hears nothing stands for election after a random time between these two. 1 s to 1.5 s: a killed leader is
-    /// replaced within 2 s, and a machine whose CPU is stolen for half a second holds no needless election.
+    /// A follower that hears nothing stands for election after the leader's lease and a random time between these two. 1 s to
+    /// 1.5 s: a machine whose CPU is stolen for half a second holds no needless election. Lost nodes are replaced sooner.
     pub election_min: Duration,
-    /// See `election_min`. Also the leader's lease: without a quorum's answer for so long it serves no reads.
+    /// See `election_min`. Also the leader's lease: without a quorum's answer for so long it serves nobody.
     pub election_max: Duration,
+    /// A node from which nothing came for so long is held to be lost, and its leaderships are taken over as soon as a majority
+    /// holds it lost. Three heartbeats: one may be late and one lost.
+    pub silence: Duration,
     /// How long one consensus request waits for its answer before the link is held to be slow.
     pub request_timeout: Duration,
     /// How long a proposal waits for its commit before its outcome is told to be unknown.
@@ -41,6 +44,7 @@ impl Default for Tuning {
             heartbeat: Duration::from_millis(250),
             election_min: Duration::from_millis(1_000),
             election_max: Duration::from_millis(1_500),
+            silence: Duration::from_millis(750),
             request_timeout: Duration::from_millis(1_000),
             propose_timeout: Duration::from_secs(5),
             snapshot_timeout: Duration::from_secs(1_000),
@@ -59,6 +63,7 @@ impl Tuning {
             heartbeat: Duration::from_millis(heartbeat),
             election_min: Duration::from_millis(election),
             election_max: Duration::from_millis(election + election / 2),
+            silence: Duration::from_millis(heartbeat * 3),
             request_timeout: Duration::from_millis(election),
             ..Tuning::default()
         }

@@ -14,13 +14,13 @@ pub(super) fn role(extensions: &Extensions, wanted: Role) -> Result<(), Handshak
     }
 }
 
-/// Refuses a consensus stream of another cluster, or for another node that had our address before.
-pub(super) fn stream(headers: &MetadataMap, binding: &Binding, local: u64) -> Result<(), HandshakeError> {
-    let text = |key: &str| headers.get(key).and_then(|value| value.to_str().ok());
-    let cluster: Option<ClusterId> = text(handshake::CLUSTER).and_then(|hex| hex.parse().ok());
+/// Who speaks. Refuses a consensus stream of another cluster, or for another node that had our address before.
+pub(super) fn stream(headers: &MetadataMap, binding: &Binding, local: u64) -> Result<u64, HandshakeError> {
+    let cluster = headers.get(handshake::CLUSTER).and_then(|value| value.to_str().ok());
+    let cluster: Option<ClusterId> = cluster.and_then(|hex| hex.parse().ok());
     binding.admit(cluster.ok_or(HandshakeError::NoCluster)?.as_bytes())?;
-    match text(handshake::TO).and_then(|id| id.parse().ok()) {
+    match handshake::node(headers, handshake::TO) {
         Some(wanted) if wanted != local => Err(HandshakeError::WrongNode { ours: local, wanted }),
-        _ => Ok(()),
+        _ => handshake::node(headers, handshake::FROM).ok_or(HandshakeError::NoSender),
     }
 }

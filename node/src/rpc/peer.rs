@@ -59,8 +59,9 @@ impl PeerService for Peer {
         request: Request<Streaming<wire::ConsensusRequest>>,
     ) -> Result<Response<Answers>, Status> {
         self.admit(&request)?;
-        handshake::stream(request.metadata(), &self.0.binding, self.0.local.id)?;
-        let answers = service::consensus(self.0.host.clone(), request.into_inner());
+        let from = handshake::stream(request.metadata(), &self.0.binding, self.0.local.id)?;
+        let standing = self.0.peers.detector().opened(from);
+        let answers = service::consensus(self.0.host.clone(), standing, request.into_inner());
         Ok(Response::new(Box::pin(answers)))
     }
 

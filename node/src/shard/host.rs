@@ -220,7 +220,7 @@ impl ShardHost {
         let network = Network::new(shard, peers.clone(), tuning.appends_in_flight, tuning.request_timeout);
         let group = Group::new(local.id, config, network, log, machine).await;
         let group = group.map_err(|error| HostError::Group { shard, reason: error.to_string() })?;
-        let replica = Replica::start(shard, group, store, progress, tuning.clone());
+        let replica = Replica::start(shard, group, store, progress, peers.detector().clone(), tuning.clone());
         let seams = Seams { clock: clock.clone(), entropy: entropy.clone() };
         Ok(if shard == ShardId::META {
             Hosted::Meta(MetaShard::start(replica, seams, view))

@@ -57,6 +57,7 @@ mod reads;
 pub mod refusals;
 mod replica;
 mod request;
+mod succession;
 
 pub use error::{HostError, MembershipError, ProposeError, ReadError};
 pub use handle::ShardHandle;

@@ -12,9 +12,10 @@ use super::error::ReadError;
 use super::lag::{self, Lag};
 use super::leadership::{self, Leadership};
 use super::reads::{self, Reader, Unconfirmed};
+use super::succession::Succession;
 use crate::raft::blocking::blocking;
 use crate::raft::types::Group;
-use crate::raft::{NodeInfo, Progress, RecordHead, Tuning};
+use crate::raft::{Detector, NodeInfo, Progress, RecordHead, Tuning};
 
 /// This node's replica of a shard. Clones are handles to the same replica.
 #[derive(Clone)]
@@ -57,6 +58,7 @@ impl Replica {
         group: Group,
         store: ShardStore,
         progress: Arc<Progress>,
+        detector: Arc<Detector>,
         tuning: Tuning,
     ) -> Replica {
         let (told, leadership) = watch::channel(Leadership::default());
@@ -64,6 +66,8 @@ impl Replica {
         let span = tracing::debug_span!("shard", %id);
         let keep = leadership::keep(group.clone(), progress.clone(), tuning.heartbeat, tuning.election_max, told);
         tokio::spawn(tracing::Instrument::instrument(keep, span));
+        let succession = Succession { shard: id, group: group.clone(), detector, turn: tuning.heartbeat };
+        tokio::spawn(succession.keep());
         tokio::spawn(reads::confirm(group.clone(), progress.clone(), queue));
         Replica { inner: Arc::new(Inner { id, group, store, progress, tuning, leadership, reads }) }
     }

@@ -12,6 +12,7 @@ use hansard_proto::convert::bytes;
 use hansard_proto::rpc::Status;
 use hansard_proto::status;
 use hansard_runtime::telemetry;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -71,6 +72,7 @@ impl Upstream {
     async fn until(&self, deadline: Instant, target: Target, template: NodeCall) -> Result<Outcome, Status> {
         let (mut pause, mut unknown, mut hint, mut hinted) = (RETRY_PAUSE.0, false, None, false);
         loop {
+            let tried = self.led_by(target);
             let nothing = match self.attempt(deadline, target, hint.take(), template.clone()).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(Again::Refused(status)) => return Err(status),
@@ -90,9 +92,13 @@ impl Upstream {
                 return Err(nothing.map_or_else(|| status::unknown_outcome(text), no_leader));
             }
             self.metrics.upstream_retries.inc();
-            tokio::time::sleep(wait).await;
+            pause_for(wait, &self.led, || self.led_by(target) != tried).await;
             pause = (pause * 2).min(RETRY_PAUSE.1);
         }
+    }
+
+    fn led_by(&self, target: Target) -> Option<NodeId> {
+        self.directory.route(target)?.leader
     }
 
     async fn attempt(
@@ -127,6 +133,19 @@ impl Upstream {
     }
 }
 
+/// Pauses for so long, or until there is `news` that makes another try worth while; `told` says when to look.
+async fn pause_for(wait: Duration, told: &Notify, news: impl Fn() -> bool) {
+    let until = Instant::now() + wait;
+    loop {
+        let mut told = std::pin::pin!(told.notified());
+        // From here on nothing is missed.
+        told.as_mut().enable();
+        if news() || tokio::time::timeout_at(until, told).await.is_err() {
+            return;
+        }
+    }
+}
+
 fn judge(status: Status) -> Again {
     let reason = status::reason_of(&status).unwrap_or_default();
     match reason.as_str() {
@@ -146,4 +165,40 @@ fn leader_hint(status: &Status) -> Option<NodeId> {
 fn no_leader(status: Status) -> Status {
     let text = format!("nothing was done, try again: {}", status.message);
     status::retryable(Code::Unavailable, reason::NO_LEADER, text, Duration::from_millis(500))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_pause_ends_with_news_of_its_own_leader() {
+        let (told, news) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+        let pause = tokio::spawn({
+            let (told, news) = (told.clone(), news.clone());
+            async move { pause_for(LONG, &told, || news.load(Ordering::SeqCst)).await }
+        });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+            told.notify_waiters();
+        }
+        assert!(!pause.is_finished(), "the news of other shards are none");
+        news.store(true, Ordering::SeqCst);
+        told.notify_waiters();
+        tokio::time::timeout(LONG / 2, pause).await.expect("it ends at once").unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_pause_ends_without_news_too() {
+        let from = Instant::now();
+        let wait = Duration::from_millis(20);
+        pause_for(wait, &Notify::new(), || false).await;
+        assert!(from.elapsed() >= wait);
+        pause_for(LONG, &Notify::new(), || true).await;
+    }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Upstream {
     conns: RwLock<HashMap<NodeId, Arc<Conn>>>,
     generation: AtomicU64,
     review: Notify,
+    /// Wakes calls that wait for a leader: some shard has another one.
+    led: Notify,
 }
 
 impl Upstream {
@@ -64,8 +66,9 @@ impl Upstream {
         hello: LinkHello,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (conns, generation, review) = (RwLock::default(), AtomicU64::new(1), Notify::new());
-        Self { directory, seams, tls, hello, metrics, conns, generation, review }
+        let (conns, generation) = (RwLock::default(), AtomicU64::new(1));
+        let (review, led) = (Notify::new(), Notify::new());
+        Self { directory, seams, tls, hello, metrics, conns, generation, review, led }
     }
 
     /// Keeps links to the seeds and to all nodes of the placement, until dropped.
@@ -90,6 +93,7 @@ impl Upstream {
         for conn in self.conns().into_iter().filter(|conn| conn.id.node != leader) {
             conn.deposed(shard);
         }
+        self.led.notify_waiters();
     }
 
     /// How many links stand, and how many calls wait for answers.

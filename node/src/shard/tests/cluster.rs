@@ -15,12 +15,12 @@ use hansard_storage::ShardStore;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::net::MemNet;
-use crate::raft::handshake::Handshake;
+use crate::raft::handshake::{self, Handshake};
 use crate::raft::service::{self, Groups, Stores};
 use crate::raft::test_store::{Kind, TestStore};
 use crate::raft::types::Group;
-use crate::raft::{Dial, MAX_MESSAGE_BYTES, NoSink, NodeInfo, Peers, Tuning};
-use crate::shard::{HostSeams, Leadership, ProposeRequest, ReplicaStatus, ShardHandle, ShardHost};
+use crate::raft::{Detector, Dial, MAX_MESSAGE_BYTES, NoSink, NodeInfo, Peers, Tuning};
+use crate::shard::{HostSeams, Leadership, ProposeError, ProposeRequest, ReplicaStatus, ShardHandle, ShardHost};
 
 pub(super) const SHARD: ShardId = ShardId::from_bytes([0x5a; 16]);
 pub(super) const ROOM: RoomId = RoomId::from_bytes([0x70; 16]);
@@ -32,6 +32,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct TestNode {
     pub(super) info: NodeInfo,
     place: TestStore,
+    peers: Option<Arc<Peers>>,
     host: Option<Arc<ShardHost>>,
     server: Option<tokio::task::JoinHandle<()>>,
 }
@@ -43,6 +44,16 @@ impl TestNode {
 
     pub(super) fn shard(&self) -> ShardHandle {
         self.host().get(SHARD).expect("the node hosts the shard")
+    }
+
+    /// Waits until it holds another node lost, or no longer does.
+    pub(super) async fn holds_lost(&self, other: &NodeInfo, lost: bool) {
+        let detector = self.peers.as_ref().expect("the node runs").detector();
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while detector.lost(other.id) != lost {
+            assert!(tokio::time::Instant::now() < until, "node {} is not seen to be lost: {lost}", other.id);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     fn is_up(&self) -> bool {
@@ -67,13 +78,28 @@ impl Cluster {
         let mut nodes = Vec::new();
         for id in 1..=count {
             let info = NodeInfo { id, name: format!("n{id}"), site: format!("s{id}"), address: format!("n{id}:1") };
-            nodes.push(TestNode { info, place: TestStore::of_node(id, kind), host: None, server: None });
+            nodes.push(TestNode { info, place: TestStore::of_node(id, kind), peers: None, host: None, server: None });
         }
         let mut cluster = Cluster { net, nodes, tuning };
         for index in 0..cluster.nodes.len() {
             cluster.boot(index).await;
         }
+        cluster.introduce().await;
         cluster
+    }
+
+    /// Waits until all nodes are linked to each other: the first election needs no second try.
+    async fn introduce(&self) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        for here in self.nodes.iter().filter_map(|node| node.peers.as_ref()) {
+            for there in &self.nodes {
+                here.update(there.info.clone());
+                while !here.reachable(there.info.id) {
+                    assert!(tokio::time::Instant::now() < until, "node {} is not linked in time", there.info.id);
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+        }
     }
 
     /// Three nodes that host the shard, which has a leader, and a room in it.
@@ -100,10 +126,11 @@ impl Cluster {
         handshake.set(ClusterId::from_bytes([1; 16]));
         let transport = self.net.of(&node.info.address);
         let dial = Dial { transport: transport.clone(), tls: None, handshake };
+        let peers = Peers::new(node.info.clone(), dial, self.tuning.silence);
         let host = ShardHost::new(HostSeams {
             local: node.info.clone(),
             store,
-            peers: Peers::new(node.info.clone(), dial),
+            peers: peers.clone(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             sink: Arc::new(NoSink),
@@ -111,20 +138,31 @@ impl Cluster {
         });
         let host = host.expect("a host");
         let listener = transport.listen(&node.info.address).await.expect("listens");
-        let door = Arc::new(Door(Arc::downgrade(&host)));
+        let door = Arc::new(Door { host: Arc::downgrade(&host), detector: peers.detector().clone() });
         let server = PeerServiceServer::new(Serves(door)).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let serving =
             tonic::transport::Server::builder().add_service(server).serve_with_incoming(incoming(listener, None));
         node.server = Some(tokio::spawn(async move { drop(serving.await) }));
         host.start_stored().await.expect("stored shards start");
-        node.host = Some(host);
+        (node.host, node.peers) = (Some(host), Some(peers));
     }
 
     /// Ends a node as a power cut does: nothing is handed over, nothing flushed.
     pub(super) async fn kill(&mut self, index: usize) {
+        self.net.cut(&self.nodes[index].info.address);
+        self.take_down(index).await;
+    }
+
+    /// Ends a node's process, while its machine goes on.
+    pub(super) async fn end(&mut self, index: usize) {
+        self.net.end(&self.nodes[index].info.address);
+        self.take_down(index).await;
+    }
+
+    async fn take_down(&mut self, index: usize) {
         let node = &mut self.nodes[index];
-        self.net.cut(&node.info.address);
         node.server.take().expect("it runs").abort();
+        node.peers.take().expect("it runs").close();
         let host = node.host.take().expect("it runs");
         node.place.crash();
         for shard in host.shards() {
@@ -226,17 +264,20 @@ pub(super) fn seq(outcome: Outcome) -> u64 {
 
 /// What connections hold of a host: a process that is killed takes its connections with it, a test's host must not be kept by
 /// them.
-struct Door(Weak<ShardHost>);
+struct Door {
+    host: Weak<ShardHost>,
+    detector: Arc<Detector>,
+}
 
 impl Groups for Door {
     fn group(&self, shard: ShardId) -> Option<Group> {
-        self.0.upgrade()?.group(shard)
+        self.host.upgrade()?.group(shard)
     }
 }
 
 impl Stores for Door {
     fn store(&self, shard: ShardId) -> Option<ShardStore> {
-        self.0.upgrade()?.store(shard)
+        self.host.upgrade()?.store(shard)
     }
 }
 
@@ -253,7 +294,9 @@ impl PeerService for Serves {
         &self,
         request: Request<Streaming<wire::ConsensusRequest>>,
     ) -> Result<Response<Answers>, Status> {
-        Ok(Response::new(Box::pin(service::consensus(self.0.clone(), request.into_inner()))))
+        let from = handshake::node(request.metadata(), handshake::FROM).expect("peers name themselves");
+        let standing = self.0.detector.opened(from);
+        Ok(Response::new(Box::pin(service::consensus(self.0.clone(), standing, request.into_inner()))))
     }
 
     async fn install_snapshot(

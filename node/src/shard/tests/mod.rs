@@ -5,3 +5,4 @@ mod cluster;
 mod faults;
 mod net;
 mod proposals;
+mod succession;

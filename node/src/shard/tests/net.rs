@@ -1,11 +1,10 @@
-//! A network in memory whose nodes can be cut off.
+//! A network in memory whose nodes can be cut off, parted and ended.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use hansard_runtime::net::{BoxFuture, BoxIo, Listener, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -18,7 +17,59 @@ const BUFFER: usize = 1 << 20;
 struct State {
     listeners: HashMap<String, mpsc::UnboundedSender<BoxIo>>,
     cut: HashSet<String>,
-    connections: Vec<(String, String, Arc<AtomicBool>)>,
+    parted: HashSet<[String; 2]>,
+    connections: Vec<([String; 2], Arc<Fate>)>,
+}
+
+impl State {
+    fn refuses(&self, from: &str, to: &str) -> bool {
+        self.cut.contains(from) || self.cut.contains(to) || self.parted.contains(&pair(from, to))
+    }
+
+    fn decide(&mut self, what: Life, hit: impl Fn(&[String; 2]) -> bool) {
+        self.connections.retain(|(ends, fate)| {
+            let hit = hit(ends);
+            if hit {
+                fate.decide(what);
+            }
+            !hit || what != Life::Broken
+        });
+    }
+}
+
+fn pair(a: &str, b: &str) -> [String; 2] {
+    let mut pair = [a.to_owned(), b.to_owned()];
+    pair.sort();
+    pair
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Life {
+    #[default]
+    Alive,
+    /// Nothing comes through, and nobody is told.
+    Silent,
+    /// Both ends are told.
+    Broken,
+}
+
+/// What becomes of a connection.
+#[derive(Default)]
+struct Fate(Mutex<(Life, Vec<Waker>)>);
+
+impl Fate {
+    fn decide(&self, what: Life) {
+        let mut fate = self.0.lock().unwrap();
+        fate.0 = what;
+        fate.1.drain(..).for_each(Waker::wake);
+    }
+
+    fn look(&self, cx: &Context<'_>) -> Life {
+        let mut fate = self.0.lock().unwrap();
+        fate.1.retain(|waker| !waker.will_wake(cx.waker()));
+        fate.1.push(cx.waker().clone());
+        fate.0
+    }
 }
 
 /// All nodes' network.
@@ -35,11 +86,34 @@ impl MemNet {
     pub(super) fn cut(&self, address: &str) {
         let mut state = self.0.lock().unwrap();
         state.cut.insert(address.to_owned());
-        state.connections.retain(|(from, to, dead)| {
-            let hit = from == address || to == address;
-            dead.fetch_or(hit, Ordering::SeqCst);
-            !hit
-        });
+        state.decide(Life::Silent, |ends| ends.iter().any(|end| end == address));
+    }
+
+    /// This node's process has ended: its connections break, and its address refuses new ones.
+    pub(super) fn end(&self, address: &str) {
+        self.0.lock().unwrap().cut.insert(address.to_owned());
+        self.shake(address);
+    }
+
+    /// All connections of this node break.
+    pub(super) fn shake(&self, address: &str) {
+        self.0.lock().unwrap().decide(Life::Broken, |ends| ends.iter().any(|end| end == address));
+    }
+
+    /// Nothing gets from one of these to the other any more.
+    pub(super) fn part(&self, a: &str, b: &str) {
+        let mut state = self.0.lock().unwrap();
+        let parted = pair(a, b);
+        state.decide(Life::Silent, |ends| *ends == parted);
+        state.parted.insert(parted);
+    }
+
+    /// These can connect again, and find that they must.
+    pub(super) fn rejoin(&self, a: &str, b: &str) {
+        let mut state = self.0.lock().unwrap();
+        let parted = pair(a, b);
+        state.parted.remove(&parted);
+        state.decide(Life::Broken, |ends| *ends == parted);
     }
 
     /// New connections work again.
@@ -57,15 +131,15 @@ impl Transport for MemTransport {
     fn connect(&self, address: &str) -> BoxFuture<'static, io::Result<BoxIo>> {
         let mut state = self.net.0.lock().unwrap();
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        let result = if state.cut.contains(&self.me) || state.cut.contains(address) {
+        let result = if state.refuses(&self.me, address) {
             Err(refused())
         } else if let Some(listener) = state.listeners.get(address) {
-            let dead = Arc::new(AtomicBool::new(false));
+            let fate = Arc::new(Fate::default());
             let (near, far) = tokio::io::duplex(BUFFER);
-            let far = Box::new(MemIo { inner: far, dead: dead.clone() });
+            let far = Box::new(MemIo { inner: far, fate: fate.clone() });
             let sent = listener.send(far);
-            state.connections.push((self.me.clone(), address.to_owned(), dead.clone()));
-            sent.map(|()| Box::new(MemIo { inner: near, dead }) as BoxIo).map_err(|_| refused())
+            state.connections.push((pair(&self.me, address), fate.clone()));
+            sent.map(|()| Box::new(MemIo { inner: near, fate }) as BoxIo).map_err(|_| refused())
         } else {
             Err(refused())
         };
@@ -101,24 +175,30 @@ impl Listener for MemListener {
 /// A stream that falls silent when it is cut: the other side's silence is all that anybody notices.
 struct MemIo {
     inner: DuplexStream,
-    dead: Arc<AtomicBool>,
+    fate: Arc<Fate>,
+}
+
+fn broken() -> io::Error {
+    io::ErrorKind::ConnectionReset.into()
 }
 
 impl AsyncRead for MemIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.dead.load(Ordering::SeqCst) {
-            return Poll::Pending;
+        match self.fate.look(cx) {
+            Life::Alive => Pin::new(&mut self.inner).poll_read(cx, buf),
+            Life::Silent => Poll::Pending,
+            Life::Broken => Poll::Ready(Err(broken())),
         }
-        Pin::new(&mut self.inner).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for MemIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.dead.load(Ordering::SeqCst) {
-            return Poll::Ready(Ok(bytes.len()));
+        match self.fate.look(cx) {
+            Life::Alive => Pin::new(&mut self.inner).poll_write(cx, bytes),
+            Life::Silent => Poll::Ready(Ok(bytes.len())),
+            Life::Broken => Poll::Ready(Err(broken())),
         }
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
