@@ -23,6 +23,8 @@ pub enum LoadCommand {
     Fanout(FanoutArgs),
     /// Many idle sessions: what each costs.
     Connect(ConnectArgs),
+    /// Nodes are killed one after the other while people talk: how long each room is silent.
+    Failover(FailoverArgs),
 }
 
 /// What every load test takes.
@@ -130,6 +132,26 @@ pub struct ConnectArgs {
     /// How many connect at once.
     #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=4_096))]
     pub at_once: u32,
+}
+
+/// `hansard load failover`
+#[derive(Debug, Args)]
+pub struct FailoverArgs {
+    /// Where; only --dev will do.
+    #[command(flatten)]
+    pub common: Common,
+    /// How many rooms, each with one sender.
+    #[arg(long, default_value_t = 48, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub rooms: u32,
+    /// How many times a node is killed; the nodes take turns.
+    #[arg(long, default_value_t = 12, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub kills: u32,
+    /// Stop the nodes in order (SIGTERM), as for an upgrade, instead of killing them.
+    #[arg(long)]
+    pub drain: bool,
+    /// Between an ack and the sender's next message, milliseconds.
+    #[arg(long, default_value_t = 50, value_parser = value_parser!(u64).range(0..=10_000), value_name = "MS")]
+    pub pause_ms: u64,
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod append;
 mod args;
 mod connect;
 mod disk;
+mod failover;
 mod fanout;
 mod latency;
 mod ledger;
@@ -21,7 +22,7 @@ mod target;
 
 use anyhow::Result;
 
-pub use args::{AppendArgs, ConnectArgs, FanoutArgs, LoadCommand, Output};
+pub use args::{AppendArgs, ConnectArgs, FailoverArgs, FanoutArgs, LoadCommand, Output};
 
 /// Runs a load test and prints its report. Returns whether all messages were where they had to be, and every threshold
 /// held. What it started is stopped, also after Ctrl-C.
@@ -32,6 +33,7 @@ pub fn run(command: LoadCommand) -> Result<bool> {
             LoadCommand::Append(args) => append::run(args).await,
             LoadCommand::Fanout(args) => fanout::run(args).await,
             LoadCommand::Connect(args) => connect::run(args).await,
+            LoadCommand::Failover(args) => failover::run(args).await,
         }
     })
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use hansard_client::{Client, Config};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
@@ -21,6 +21,11 @@ const START: Duration = Duration::from_secs(120);
 /// How long it may take to stop.
 const STOP: Duration = Duration::from_secs(60);
 
+/// The ready file of a cluster of our own, in its directory.
+const READY: &str = "ready.json";
+/// Its data.
+const DATA: &str = "data";
+
 /// A cluster under load.
 pub(crate) struct Target {
     routers: Vec<String>,
@@ -28,6 +33,21 @@ pub(crate) struct Target {
     ca: Option<Vec<u8>>,
     pub(crate) meter: Meter,
     dev: Option<Dev>,
+}
+
+/// A node of a cluster of our own.
+pub(crate) struct DevNode {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pid: u32,
+}
+
+impl DevNode {
+    /// Ends its process: in order, or at once.
+    pub(crate) fn end(&self, in_order: bool) -> Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("the node is down")?;
+        Ok(kill_process(pid, if in_order { Signal::TERM } else { Signal::KILL })?)
+    }
 }
 
 /// A cluster of our own.
@@ -47,6 +67,9 @@ struct Ready {
 
 #[derive(Deserialize)]
 struct Server {
+    /// Nodes have one.
+    #[serde(default)]
+    id: String,
     #[serde(default)]
     name: String,
     #[serde(default)]
@@ -120,6 +143,28 @@ impl Target {
         Ok(clients)
     }
 
+    /// A node of a cluster of our own, as it runs now.
+    pub(crate) fn node(&self, index: usize) -> Result<DevNode> {
+        let path = self.dev()?.directory.join(READY);
+        let ready = read_ready(&path)?;
+        let Some(node) = ready.nodes.into_iter().nth(index) else { bail!("there is no node {index}") };
+        let id = node.id.parse().with_context(|| format!("{} names no node {index}", path.display()))?;
+        Ok(DevNode { id, name: node.name, pid: node.pid })
+    }
+
+    /// Starts a process of a cluster of our own again, and waits until it is ready.
+    pub(crate) async fn restart(&self, name: &str) -> Result<()> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["dev", "restart", name, "--data"]).arg(self.dev()?.directory.join(DATA));
+        let said = command.stdin(Stdio::null()).output().await?;
+        ensure!(said.status.success(), "{name} does not start again: {}", String::from_utf8_lossy(&said.stderr));
+        Ok(())
+    }
+
+    fn dev(&self) -> Result<&Dev> {
+        self.dev.as_ref().context("only a cluster of its own will do; say --dev")
+    }
+
     async fn stop(self) {
         if let Some(dev) = self.dev {
             dev.stop().await;
@@ -133,13 +178,13 @@ async fn start_dev(common: &Common) -> Result<Target> {
     let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let directory = common.data.canonicalize()?.join(format!("{}-{}", started.as_millis(), std::process::id()));
     std::fs::create_dir(&directory).with_context(|| format!("can't make {}", directory.display()))?;
-    let ready = directory.join("ready.json");
+    let ready = directory.join(READY);
     let log = std::fs::File::create(directory.join("dev.log"))?;
     let child = Command::new(std::env::current_exe()?)
         .arg("dev")
         .args(["--nodes", &common.nodes.to_string(), "--routers", &common.routers.to_string()])
         .arg("--data")
-        .arg(directory.join("data"))
+        .arg(directory.join(DATA))
         .arg("--ready-file")
         .arg(&ready)
         .stdin(Stdio::null())
@@ -163,9 +208,13 @@ async fn start_dev(common: &Common) -> Result<Target> {
     Ok(target)
 }
 
-fn from_ready(path: &Path) -> Result<Target> {
+fn read_ready(path: &Path) -> Result<Ready> {
     let text = std::fs::read(path).with_context(|| format!("can't read the ready file {}", path.display()))?;
-    let ready: Ready = serde_json::from_slice(&text).with_context(|| format!("{} is no ready file", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is no ready file", path.display()))
+}
+
+fn from_ready(path: &Path) -> Result<Target> {
+    let ready = read_ready(path)?;
     let token = ready.tokens.get("alice").or_else(|| ready.tokens.values().next());
     let token = token.context("the ready file has no token")?.clone();
     let servers = ready.nodes.iter().chain(&ready.routers).enumerate();
