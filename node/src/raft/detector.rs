@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn only_a_refusal_says_that_nobody_listens() {
-        let wrapped = tonic::Status::from_error(Box::new(io::Error::other(refusal())));
+        let wrapped = tonic::Status::from_error(Box::new(refusal()));
         assert!(is_refused(&refusal()) && is_refused(&wrapped));
         for kind in [io::ErrorKind::TimedOut, io::ErrorKind::ConnectionReset, io::ErrorKind::NetworkUnreachable] {
             assert!(!is_refused(&io::Error::from(kind)));
