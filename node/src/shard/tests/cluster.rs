@@ -20,7 +20,7 @@ use crate::raft::service::{self, Groups, Stores};
 use crate::raft::test_store::{Kind, TestStore};
 use crate::raft::types::Group;
 use crate::raft::{Detector, Dial, MAX_MESSAGE_BYTES, NoSink, NodeInfo, Peers, Tuning};
-use crate::shard::{HostSeams, Leadership, ProposeError, ProposeRequest, ReplicaStatus, ShardHandle, ShardHost};
+use crate::shard::{HostSeams, Leadership, ProposeRequest, ReplicaStatus, ShardHandle, ShardHost};
 
 pub(super) const SHARD: ShardId = ShardId::from_bytes([0x5a; 16]);
 pub(super) const ROOM: RoomId = RoomId::from_bytes([0x70; 16]);
