@@ -137,6 +137,22 @@ async fn broken_links_and_moved_leaders_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_turned_away_after_a_try_in_doubt_is_unknown_not_refused() {
+    use std::sync::atomic::Ordering;
+    let stage = Stage::new().await;
+    let mut alice = stage.client(Carrier::Grpc, "alice").await;
+    let room = alice.room("r").await;
+    stage.node.turn_away.store(1, Ordering::SeqCst);
+    alice.send(&room, "never done").await;
+    assert_eq!(alice.refusal().await, "OVERLOADED");
+    // Carried out, but the answer is lost; the next try is turned away.
+    stage.node.swallow.store(1, Ordering::SeqCst);
+    stage.node.turn_away.store(1, Ordering::SeqCst);
+    alice.send(&room, "done").await;
+    assert_eq!(alice.refusal().await, "OUTCOME_UNKNOWN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn typing_presence_and_read_marks_reach_others() {
     let stage = Stage::new().await;
     let mut alice = stage.client(Carrier::Json, "alice").await;

@@ -24,6 +24,9 @@ use crate::principal::Principal;
 use crate::proposal::{Committed, Proposal};
 use crate::{reason, refuse};
 
+/// What people are told of an unknown outcome.
+const UNKNOWN: &str = "no leader answered in time; the outcome is unknown: send again with the same request id";
+
 /// What a try came to, when it came to nothing.
 enum Again {
     /// Nothing was done.
@@ -75,6 +78,10 @@ impl Upstream {
             let tried = self.led_by(target);
             let nothing = match self.attempt(deadline, target, hint.take(), template.clone()).await {
                 Ok(outcome) => return Ok(outcome),
+                // Turned away this time says nothing of the times before.
+                Err(Again::Refused(status)) if unknown && status::retry_after(&status).is_some() => {
+                    return Err(status::unknown_outcome(UNKNOWN));
+                }
                 Err(Again::Refused(status)) => return Err(status),
                 Err(Again::Elsewhere(status)) => {
                     hint = leader_hint(&status);
@@ -87,9 +94,8 @@ impl Upstream {
             hinted = hint.is_some() && !hinted;
             let wait = if hinted { Duration::ZERO } else { self.jittered(pause) };
             if Instant::now() + wait >= deadline {
-                let text = "no leader answered in time; the outcome is unknown: send again with the same request id";
                 let nothing = nothing.filter(|_| !unknown);
-                return Err(nothing.map_or_else(|| status::unknown_outcome(text), no_leader));
+                return Err(nothing.map_or_else(|| status::unknown_outcome(UNKNOWN), no_leader));
             }
             self.metrics.upstream_retries.inc();
             pause_for(wait, &self.led, || self.led_by(target) != tried).await;

@@ -38,6 +38,8 @@ pub(crate) struct FakeNode {
     pub(crate) not_leader: AtomicU64,
     /// How many proposals are carried out, but their link breaks instead of an answer.
     pub(crate) swallow: AtomicU64,
+    /// How many proposals are turned away for want of space, once none is swallowed.
+    pub(crate) turn_away: AtomicU64,
 }
 
 impl FakeNode {
@@ -88,6 +90,14 @@ impl FakeNode {
         if spend(&self.not_leader) {
             let status = status::with_metadata(Code::Unavailable, "NOT_LEADER", "x", [("leader", "1".to_owned())]);
             return self.reply(link, call.id, Outcome::Status(status));
+        }
+        if self.swallow.load(Ordering::SeqCst) == 0 && spend(&self.turn_away) {
+            let later = Duration::from_millis(1);
+            return self.reply(
+                link,
+                call.id,
+                Outcome::Status(status::retryable(Code::ResourceExhausted, "OVERLOADED", "x", later)),
+            );
         }
         let (outcome, new) = self.world.lock().unwrap().answer(call);
         if spend(&self.swallow) {
