@@ -39,6 +39,16 @@ pub enum Body {
     Erased(Commitment),
 }
 
+impl Body {
+    /// The commitment, made again where salt and content are kept.
+    pub fn commitment(&self) -> Commitment {
+        match self {
+            Self::Kept { salt, content } => salt.commit(&content.bytes),
+            Self::Erased(commitment) => *commitment,
+        }
+    }
+}
+
 /// One entry; a row of [`crate::Table::Event`] holds several.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EventRow {
@@ -77,10 +87,7 @@ pub struct EventRow {
 impl EventRow {
     /// The commitment that its leaf holds.
     pub fn commitment(&self) -> Commitment {
-        match &self.body {
-            Body::Kept { salt, content } => salt.commit(&content.bytes),
-            Body::Erased(commitment) => *commitment,
-        }
+        self.body.commitment()
     }
 
     /// Whether the command brings the same content, if that can still be known: after an erasure, its salt being gone, the

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::event::Body;
 use crate::ids::ShardId;
 use crate::keys;
 use crate::record::{Header, entry_hash};
@@ -16,14 +17,19 @@ use crate::tree::Hash;
 pub struct Leaf {
     /// The header.
     pub header: Header,
-    /// The commitment to the content, made again from salt and content where they are kept.
-    pub commitment: Commitment,
+    /// What is kept of the content.
+    pub body: Body,
 }
 
 impl Leaf {
+    /// The commitment to the content, made again from salt and content where they are kept.
+    pub fn commitment(&self) -> Commitment {
+        self.body.commitment()
+    }
+
     /// Its hash in the tree.
     pub fn hash(&self) -> Hash {
-        entry_hash(&self.header.encode(), &self.commitment)
+        entry_hash(&self.header.encode(), &self.commitment())
     }
 }
 
@@ -31,11 +37,10 @@ impl Leaf {
 pub fn leaf<R: Rows>(rows: &R, shard: ShardId, index: u64) -> Result<Option<Leaf>, R::Error> {
     Ok(match recorded(rows, index)? {
         None => None,
-        Some(Recorded::Whole { header, salt, content }) => {
-            Some(Leaf { header, commitment: salt.commit(&content.bytes) })
+        Some(Recorded::Whole { header, salt, content }) => Some(Leaf { header, body: Body::Kept { salt, content } }),
+        Some(Recorded::InRoom { room, seq }) => {
+            super::event(rows, room, seq)?.map(|row| Leaf { header: row.header(shard, room, seq), body: row.body })
         }
-        Some(Recorded::InRoom { room, seq }) => super::event(rows, room, seq)?
-            .map(|row| Leaf { header: row.header(shard, room, seq), commitment: row.commitment() }),
     })
 }
 
