@@ -31,6 +31,14 @@ for purpose in "$@"; do
         want python3 python3
         python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
         want /bin/kill procps
+        # What chaos bends the machine with.
+        want ip iproute2
+        want nft nftables
+        want strace strace
+        want mkfs.ext4 e2fsprogs
+        want mount mount
+        want nsenter util-linux
+        want_any libfaketime /usr/lib/*/faketime/libfaketimeMT.so.1
         ;;
     *)
         echo "scripts/deps.sh: no such purpose: $purpose" >&2

@@ -24,4 +24,7 @@ step "lint" scripts/lint.sh
 echo "== tests"
 failed_runs=0
 cargo test --release --locked --workspace --no-fail-fast 2>&1 | tee -a "$transcript" || failed_runs=1
+
+# After the tests, which build the program under test: the two cores are its own then.
+step "chaos" make --no-print-directory chaos
 awk -v failed_runs="$failed_runs" -f scripts/sum.awk "$transcript"

@@ -19,7 +19,8 @@ const FLOORS: [(&str, &[&str]); 11] = [
     ("xtask", &[]),
 ];
 
-const TESTS: &[&str] = &["client", "domain", "loadtest", "node", "policy", "proto", "router", "runtime", "storage"];
+const TESTS: &[&str] =
+    &["checker", "client", "domain", "loadtest", "node", "policy", "proto", "router", "runtime", "storage"];
 
 /// Third parties that only some crates may depend on (by the start of the name), and why.
 const RESERVED: [(&str, &[&str], &str); 3] = [

@@ -1,0 +1,135 @@
+//! Faults, a file for each kind.
+
+mod blackout;
+mod clock;
+mod corrupt;
+mod cut;
+mod damage;
+mod decommission;
+mod descriptors;
+mod full_disk;
+mod io_error;
+mod join;
+mod kill;
+mod loss;
+mod memory;
+mod one_way;
+mod partition;
+mod pause;
+mod power_cut;
+mod rolling;
+mod router_kill;
+mod site_cut;
+mod slow_disk;
+mod thin_pipe;
+mod wan_delay;
+mod wipe;
+
+use std::ops::RangeInclusive;
+
+use anyhow::{Context, Result};
+use rand::rngs::StdRng;
+
+use crate::claims::Needs;
+use crate::rig::Rig;
+use crate::slot::Slot;
+
+/// Something that breaks, and is healed after a while. What it strikes was drawn when it was planned, except the nodes, of
+/// which it gets those that are free.
+pub(crate) trait Fault: Send {
+    /// Breaks something, and sees to it that it took hold.
+    ///
+    /// # Errors
+    /// The means do not work on this machine.
+    fn install(&mut self, rig: &Rig, nodes: &[usize]) -> Result<Outcome>;
+
+    /// Heals it, also after an installation that failed half-way.
+    ///
+    /// # Errors
+    /// It is not healed: the run fails.
+    fn undo(&mut self, rig: &Rig, nodes: &[usize]) -> Result<()>;
+}
+
+/// What became of an installation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It took hold; what it struck.
+    Installed(String),
+    /// It could not be done.
+    Skipped(String),
+    /// It was done, but nothing shows that it took hold.
+    Indeterminate(String),
+}
+
+/// Which faults overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Several at once. Nothing that was synced is lost by it.
+    Disturb,
+    /// One at a time, as it takes a replica of some shards away for good; other faults go on meanwhile.
+    Displace,
+}
+
+/// A kind of faults.
+pub(crate) struct Kind {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Which faults overlap with it.
+    pub(crate) lane: Lane,
+    /// What it must have to itself: until it is healed, or, where it displaces, until it is installed.
+    pub(crate) needs: Needs,
+    /// How long it lasts, in seconds.
+    pub(crate) seconds: RangeInclusive<u64>,
+    /// Draws one that lasts so many seconds.
+    pub(crate) draw: fn(&mut StdRng, u64) -> Box<dyn Fault>,
+}
+
+/// All kinds.
+pub(crate) const KINDS: [Kind; 22] = [
+    blackout::KIND,
+    clock::KIND,
+    corrupt::KIND,
+    decommission::KIND,
+    descriptors::KIND,
+    full_disk::KIND,
+    io_error::KIND,
+    join::KIND,
+    kill::KIND,
+    loss::KIND,
+    memory::KIND,
+    one_way::KIND,
+    partition::KIND,
+    pause::KIND,
+    power_cut::KIND,
+    rolling::KIND,
+    router_kill::KIND,
+    site_cut::KIND,
+    slow_disk::KIND,
+    thin_pipe::KIND,
+    wan_delay::KIND,
+    wipe::KIND,
+];
+
+/// The one node that a fault got.
+fn only<'a>(rig: &'a Rig, nodes: &[usize]) -> Result<&'a Slot> {
+    let number = nodes.first().context("no node was given")?;
+    rig.slots.get(*number).context("there is no such node")
+}
+
+/// Pairs of addresses, from each of the first to each of the second.
+fn pairs(from: &[String], to: &[String]) -> Vec<(String, String)> {
+    from.iter().flat_map(|a| to.iter().map(move |b| (a.clone(), b.clone()))).collect()
+}
+
+/// The same, both ways.
+fn both_ways(from: &[String], to: &[String]) -> Vec<(String, String)> {
+    [pairs(from, to), pairs(to, from)].concat()
+}
+
+/// Two nodes that serve.
+fn two(rig: &Rig, pick: u32) -> [&Slot; 2] {
+    let serving: Vec<&Slot> = rig.slots.iter().filter(|slot| rig.claims.serves(slot.number)).collect();
+    let (count, pick) = (serving.len(), pick as usize);
+    let (first, step) = (pick % count, 1 + pick / count % (count - 1));
+    [serving[first], serving[(first + step) % count]]
+}

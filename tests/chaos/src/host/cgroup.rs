@@ -1,0 +1,68 @@
+//! Control groups, version 1: one of each kind for a node.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+use super::PREFIX;
+
+/// The kinds that are used.
+pub(crate) const KINDS: [&str; 2] = ["blkio", "memory"];
+
+/// Where all of a kind's groups of ours are.
+pub(crate) fn root(kind: &str) -> PathBuf {
+    PathBuf::from(format!("/sys/fs/cgroup/{kind}/{PREFIX}"))
+}
+
+/// A node's groups.
+#[derive(Debug, Clone)]
+pub(crate) struct Cgroup {
+    name: String,
+}
+
+impl Cgroup {
+    /// Makes them.
+    pub(crate) fn make(name: &str) -> Result<Self> {
+        for kind in KINDS {
+            let path = root(kind).join(name);
+            fs::create_dir_all(&path).with_context(|| format!("making {}: is {kind} mounted?", path.display()))?;
+        }
+        Ok(Self { name: name.to_owned() })
+    }
+
+    /// The files that take the ids of processes.
+    pub(crate) fn entries(&self) -> Vec<PathBuf> {
+        KINDS.iter().map(|kind| root(kind).join(&self.name).join("cgroup.procs")).collect()
+    }
+
+    /// Lets a device take so many writes a second; 0 for as many as it can.
+    pub(crate) fn limit_writes(&self, device: &str, per_second: u64) -> Result<()> {
+        let wanted = format!("{device} {per_second}");
+        self.write("blkio", "blkio.throttle.write_iops_device", &wanted)?;
+        let limits = self.read("blkio", "blkio.throttle.write_iops_device")?;
+        ensure!(per_second == 0 || limits.contains(&wanted), "the limit is not there: {limits:?}");
+        Ok(())
+    }
+
+    /// Bytes of memory in use, page cache included.
+    pub(crate) fn memory_used(&self) -> Result<u64> {
+        Ok(self.read("memory", "memory.usage_in_bytes")?.trim().parse()?)
+    }
+
+    /// Bounds memory in bytes; `None` lifts the bound. The kernel refuses a bound that reclaiming does not reach.
+    pub(crate) fn limit_memory(&self, bytes: Option<u64>) -> Result<()> {
+        let limit = bytes.map_or_else(|| "-1".to_owned(), |bytes| bytes.to_string());
+        self.write("memory", "memory.limit_in_bytes", &limit)
+    }
+
+    fn write(&self, kind: &str, file: &str, text: &str) -> Result<()> {
+        let path = root(kind).join(&self.name).join(file);
+        fs::write(&path, text).with_context(|| format!("writing {text:?} to {}", path.display()))
+    }
+
+    fn read(&self, kind: &str, file: &str) -> Result<String> {
+        let path = root(kind).join(&self.name).join(file);
+        fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))
+    }
+}

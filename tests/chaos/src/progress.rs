@@ -1,0 +1,82 @@
+//! How far the replicas have come, read from the nodes' metrics.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::rig::Rig;
+
+/// How long a node may take to answer.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// A shard's replica: the newest entry applied, and the record's entries.
+pub(crate) type Applied = (u64, u64);
+
+/// Shard to replica, on one node.
+pub(crate) fn of_node(address: &str) -> Result<BTreeMap<String, Applied>> {
+    let address = format!("{address}:7401");
+    let mut stream = TcpStream::connect_timeout(&address.parse()?, ANSWER)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.write_all(format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    ensure!(text.starts_with("HTTP/1.1 200"), "{address} does not answer as it should");
+    let mut replicas: BTreeMap<String, Applied> = BTreeMap::new();
+    for line in text.lines() {
+        if let Some((shard, value)) = gauge(line, "node_shard_applied_index{") {
+            replicas.entry(shard).or_default().0 = value;
+        } else if let Some((shard, value)) = gauge(line, "node_shard_record_entries{") {
+            replicas.entry(shard).or_default().1 = value;
+        }
+    }
+    Ok(replicas)
+}
+
+fn gauge(line: &str, name: &str) -> Option<(String, u64)> {
+    let (_, labels) = line.split_once(name)?;
+    let (shard, value) = labels.split_once("shard=\"")?.1.split_once("\"} ")?;
+    Some((shard.to_owned(), value.trim().parse().ok()?))
+}
+
+/// Each shard's voters, by the names of their places.
+pub(crate) type Placement = BTreeMap<String, BTreeSet<String>>;
+
+/// Who votes where, if all replicas are equal and nothing is under way to change who they are; else what is not so yet.
+pub(crate) fn equal(rig: &Rig) -> Result<Placement> {
+    let status = rig.operator.status()?;
+    let name_of = |id: &u64| -> Result<String> {
+        let node = status.nodes.iter().find(|node| node.id == *id);
+        let node = node.with_context(|| format!("node {id} votes and is not listed"))?;
+        Ok(rig.slot_at(&node.address)?.name.clone())
+    };
+    let serving = rig.slots.iter().filter(|slot| rig.claims.serves(slot.number));
+    let replicas: BTreeMap<&str, BTreeMap<String, Applied>> = serving
+        .map(|slot| Ok((&*slot.name, of_node(&slot.address).with_context(|| format!("asking {}", slot.name))?)))
+        .collect::<Result<_>>()?;
+    let mut placement = Placement::new();
+    for shard in &status.shards {
+        let voters = shard.voters.iter().map(name_of).collect::<Result<BTreeSet<String>>>()?;
+        let wanted = if shard.name == "meta" { 5 } else { 3 };
+        ensure!(voters.len() == wanted, "shard {} has {} voters of {wanted}", shard.name, voters.len());
+        let applied: BTreeSet<Option<&Applied>> =
+            voters.iter().map(|name| replicas.get(&**name)?.get(&shard.id)).collect();
+        ensure!(applied.len() == 1 && !applied.contains(&None), "shard {}: {applied:?}", shard.name);
+        placement.insert(shard.id.clone(), voters);
+    }
+    Ok(placement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_gauge_of_a_shard() {
+        let line = "hansard_node_shard_applied_index{shard=\"00ff\"} 42";
+        assert_eq!(gauge(line, "node_shard_applied_index{"), Some(("00ff".to_owned(), 42)));
+        assert_eq!(gauge("# HELP node_shard_applied_index", "node_shard_applied_index{"), None);
+    }
+}

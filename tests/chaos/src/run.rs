@@ -1,0 +1,196 @@
+//! A run, from an empty machine to the verdict.
+
+use std::collections::BTreeSet;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hansard_checker::format::{Cluster, Kind};
+use hansard_checker::{Summary, Writer, check_files};
+
+use crate::args;
+use crate::drill::{drill, quantile};
+use crate::host::clean::clean;
+use crate::host::network;
+use crate::load::Load;
+use crate::progress::{Placement, equal};
+use crate::rig::{Paths, Rig};
+use crate::slot::STOP;
+use crate::verdict::Faults;
+use crate::{scheduler, supervisor};
+
+/// Replicas must be equal so soon after the last fault is healed.
+const EQUAL: Duration = Duration::from_secs(30);
+/// Those that are not are waited for all the same, to say how long it took.
+const EVENTUALLY: Duration = Duration::from_secs(180);
+/// Another run on the same machine is waited for so long.
+const TURN: Duration = Duration::from_secs(1_800);
+/// The cluster works undisturbed before the first fault.
+const WARM_UP: Duration = Duration::from_secs(5);
+
+/// Removes everything from the machine, however the run ends.
+struct Tidy<'a>(&'a args::Place);
+
+impl Drop for Tidy<'_> {
+    fn drop(&mut self) {
+        clean(&self.0.directory);
+    }
+}
+
+/// Runs, and prints the verdict.
+pub(crate) fn run(args: &args::Run) -> Result<ExitCode> {
+    ensure!(rustix::process::geteuid().is_root(), "faults need root: namespaces, mounts, control groups");
+    let _turn = take_turn()?;
+    clean(&args.place.directory);
+    let _tidy = Tidy(&args.place);
+    let paths = Paths::make(&args.place.directory)?;
+    let stopping = listen()?;
+    let seed = args.seed.unwrap_or_else(clock_seed);
+    let rig = Rig::start(&args.hansard, paths, stopping)?;
+    println!(
+        "chaos: seed {seed}, {} minutes, a fault every {} s; histories in {}",
+        args.minutes,
+        args.every,
+        rig.paths.histories.display()
+    );
+    let done = AtomicBool::new(false);
+    let outcome = std::thread::scope(|scope| {
+        scope.spawn(|| supervisor::supervise(&rig, || done.load(Ordering::SeqCst)));
+        let outcome = work(&rig, args, seed);
+        done.store(true, Ordering::SeqCst);
+        outcome
+    });
+    let (faults, placement) = outcome?;
+    stop(&rig);
+    let checked = check(&rig, &placement)?;
+    print!("{}{}", faults.table(), checked.report);
+    println!(
+        "checked {} entries on {} replicas, {} events of subscribers; {} sends refused, {} unknown",
+        checked.entries, checked.replicas, checked.events, checked.refused, checked.unknown
+    );
+    let failures = rig.journal.failures();
+    for failure in &failures {
+        println!("failed: {failure}");
+    }
+    let (line, passed) = faults.verdict(&checked, failures.len(), &args.allow_skip);
+    println!("{line}");
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One run at a time on a machine: they share names and addresses.
+fn take_turn() -> Result<std::fs::File> {
+    let lock = std::fs::File::create("/run/hansard-chaos.lock")?;
+    let until = Instant::now() + TURN;
+    while lock.try_lock().is_err() {
+        ensure!(Instant::now() < until, "another run has been under way for {TURN:?}");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    Ok(lock)
+}
+
+/// A flag that Ctrl-C and a termination set.
+fn listen() -> Result<Arc<AtomicBool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stopping = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let set = stopping.clone();
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let mut signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+            tokio::select! {
+                _ = signals.0.recv() => {}
+                _ = signals.1.recv() => {}
+            }
+            set.store(true, Ordering::SeqCst);
+            Ok::<(), std::io::Error>(())
+        })
+    });
+    Ok(stopping)
+}
+
+/// Load, drills, faults, heal. Who votes where, at the end.
+fn work(rig: &Rig, args: &args::Run, seed: u64) -> Result<(Faults, Placement)> {
+    let mut load = Load::start(rig, args.rate)?;
+    rig.journal.say("the cluster serves");
+    rig.sleep(WARM_UP);
+    let missed = drill(rig, &load, args.drills)?;
+    let before = (Instant::now(), load.acked());
+    let faults = scheduler::run(rig, args, seed)?;
+    let rate = (load.acked() - before.1) as f64 / before.0.elapsed().as_secs_f64();
+    rig.journal.say(format!("all faults are healed; {} sends were acked, {rate:.0}/s under faults", load.acked()));
+    network::heal()?;
+    let healed = Instant::now();
+    load.finish_sending(rig)?;
+    let placement = converge(rig, healed)?;
+    load.finish_following(rig)?;
+    println!(
+        "leader kills: {}; all rooms took messages again after p50 {:?}, p99 {:?}, at most {:?}",
+        missed.len(),
+        quantile(&missed, 0.5),
+        quantile(&missed, 0.99),
+        quantile(&missed, 1.0)
+    );
+    if rig.stopping() {
+        bail!("interrupted");
+    }
+    Ok((faults, placement))
+}
+
+/// Waits until all replicas are equal.
+fn converge(rig: &Rig, healed: Instant) -> Result<Placement> {
+    loop {
+        match equal(rig) {
+            Ok(placement) => {
+                let took = healed.elapsed();
+                let say = format!("all replicas are equal {took:.1?} after the heal");
+                if took > EQUAL {
+                    rig.journal.fail(say)
+                } else {
+                    rig.journal.say(say)
+                }
+                return Ok(placement);
+            }
+            Err(why) if healed.elapsed() > EVENTUALLY => return Err(why.context("replicas do not become equal")),
+            Err(_) if rig.stopping() => bail!("interrupted"),
+            Err(_) => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
+}
+
+/// Stops all nodes at once, in order: their state is flushed.
+fn stop(rig: &Rig) {
+    std::thread::scope(|scope| {
+        for slot in &rig.slots {
+            scope.spawn(|| {
+                if let Err(error) = slot.process.stop(STOP) {
+                    rig.journal.fail(format!("{error:#}"));
+                }
+            });
+        }
+    });
+}
+
+/// Dumps the nodes that vote, and checks all histories.
+fn check(rig: &Rig, placement: &Placement) -> Result<Summary> {
+    let histories = &rig.paths.histories;
+    let voters: BTreeSet<&String> = placement.values().flatten().collect();
+    for slot in rig.slots.iter().filter(|slot| voters.contains(&slot.name)) {
+        let mut dump = Command::new(std::env::current_exe()?);
+        dump.args(["dump", "--name", &slot.name, "--data"]).arg(slot.data()).arg("--out").arg(histories);
+        ensure!(dump.status()?.success(), "{} could not be dumped", slot.name);
+    }
+    let mut out = Writer::create(histories, Kind::Cluster, "end")?;
+    for (id, voters) in placement {
+        out.line(&Cluster::Shard { id, voters: voters.iter().map(String::as_str).collect() })?;
+    }
+    out.finish()?;
+    check_files(std::slice::from_ref(histories), 1).context("checking the histories")
+}
+
+/// A seed that nobody asked for.
+fn clock_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |time| time.as_secs())
+}

@@ -1,0 +1,102 @@
+//! Carries the plan out: several disturbances at once, one displacement at a time.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::args;
+use crate::faults::{Lane, Outcome};
+use crate::plan::{Plan, Planned};
+use crate::rig::Rig;
+use crate::verdict::Faults;
+
+/// Disturbances that may overlap.
+const AT_ONCE: usize = 4;
+/// How long a fault waits for what it needs.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Runs both lanes for so long, and until each kind has come once; all is healed when it returns.
+pub(crate) fn run(rig: &Rig, args: &args::Run, seed: u64) -> Result<Faults> {
+    let mut disturb = Plan::new(Lane::Disturb, seed, &args.only)?;
+    let mut displace = Plan::new(Lane::Displace, seed, &args.only)?;
+    let until = Instant::now() + Duration::from_secs_f64(args.minutes * 60.0);
+    let faults = Faults::default();
+    let places = Places { free: Mutex::new(AT_ONCE), changed: Condvar::new() };
+    let goes_on = |plan: &Plan| !rig.stopping() && (Instant::now() < until || !plan.is_round());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while goes_on(&displace) {
+                let Some(planned) = displace.next() else { return };
+                if !one(rig, &faults, planned) {
+                    // A replica may be missing: taking another away could take the last.
+                    return rig.journal.fail("nothing more is displaced");
+                }
+            }
+        });
+        while goes_on(&disturb) {
+            let Some(planned) = disturb.next() else { break };
+            places.take();
+            let (faults, places) = (&faults, &places);
+            scope.spawn(move || {
+                one(rig, faults, planned);
+                places.give();
+            });
+            rig.sleep(Duration::from_secs_f64(args.every));
+        }
+    });
+    Ok(faults)
+}
+
+/// One fault, from its claim to its healing; whether both went as they should.
+fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
+    let (name, fault) = (planned.kind.name, &mut planned.fault);
+    let Some(claim) = rig.claims.take(planned.kind.needs, planned.first, PATIENCE) else {
+        let why = format!("no node was free within {PATIENCE:?}");
+        note(rig, faults, name, &Outcome::Skipped(why));
+        return false;
+    };
+    let nodes = claim.nodes().to_vec();
+    let outcome = fault.install(rig, &nodes).unwrap_or_else(|error| Outcome::Skipped(format!("{error:#}")));
+    // One that was cut short by the end of the run says nothing.
+    if !rig.stopping() {
+        note(rig, faults, name, &outcome);
+    }
+    let _held = (planned.kind.lane == Lane::Disturb).then_some(claim);
+    rig.sleep(Duration::from_secs(planned.seconds));
+    match fault.undo(rig, &nodes) {
+        Ok(()) => {
+            rig.journal.say(format!("{name} is healed"));
+            !matches!(outcome, Outcome::Skipped(_))
+        }
+        Err(error) => {
+            rig.journal.fail(format!("{name} is not healed: {error:#}"));
+            false
+        }
+    }
+}
+
+fn note(rig: &Rig, faults: &Faults, name: &'static str, outcome: &Outcome) {
+    rig.journal.say(format!("{name}: {outcome:?}"));
+    faults.note(name, outcome);
+}
+
+/// Places for disturbances.
+struct Places {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Places {
+    fn take(&self) {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let none = |free: &mut usize| *free == 0;
+        *self.changed.wait_while(free, none).unwrap_or_else(PoisonError::into_inner) -= 1;
+    }
+
+    fn give(&self) {
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_one();
+    }
+}
