@@ -36,12 +36,15 @@ impl Findings {
     }
 }
 
-/// From now on panics are noted with their host, and do not print: in production each ends its process.
+/// From now on panics are noted with their host: in production each ends its process. One that comes while another unwinds
+/// ends this process, too, so each is printed.
 pub(crate) fn watch_panics() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let message = info.payload_as_str().unwrap_or("no message");
-        lock(&PANICS).push((trace::host(), format!("{message} at {place}")));
+        let (host, what) = (trace::host(), format!("{message} at {place}"));
+        eprintln!("PANIC on {host}: {what}");
+        lock(&PANICS).push((host, what));
     }));
 }
 
