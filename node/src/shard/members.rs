@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use openraft::ChangeMembers;
+use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, InitializeError, RaftError};
 
 use super::error::MembershipError;
 use super::replica::Replica;
-use crate::raft::types::Types;
+use crate::raft::types::{Types, parts};
 use crate::raft::{Member, NodeInfo};
 
 type WriteError = RaftError<Types, ClientWriteError<Types>>;
@@ -47,10 +48,29 @@ impl Replica {
             self.change("changing the voters", ChangeMembers::ReplaceAllVoters(wanted.clone())).await?;
         }
         let left_over: BTreeSet<u64> = learners.iter().map(|node| node.id).filter(|id| !wanted.contains(id)).collect();
-        if left_over.is_empty() {
-            return Ok(());
+        if !left_over.is_empty() {
+            self.change("removing learners", ChangeMembers::RemoveNodes(left_over)).await?;
         }
-        self.change("removing learners", ChangeMembers::RemoveNodes(left_over)).await
+        self.committed(&wanted).await
+    }
+
+    /// Waits until the membership in effect is committed too, and says whether these are its voters. It takes effect when it is
+    /// appended, maybe by an attempt before this one; while only the leader has it, another leader may do without it, and then
+    /// a former voter that was switched off is missed.
+    async fn committed(&self, wanted: &BTreeSet<u64>) -> Result<(), MembershipError> {
+        let appended = {
+            let server = self.inner.group.server_metrics();
+            let server = server.borrow_watched();
+            server.membership_config.log_id().as_ref().map_or(0, |id| parts(id).1)
+        };
+        let within = self.inner.tuning.propose_timeout;
+        let mut applied = self.inner.progress.applied();
+        let late = |_| MembershipError::Late { what: "committing the voters", after: within };
+        let applied = tokio::time::timeout(within, applied.wait_for(|(_, applied)| *applied >= appended)).await;
+        applied.map_err(late)?.map_err(|_| MembershipError::Stopped("apply has ended".to_owned()))?;
+        let voters: BTreeSet<u64> = self.members().0.iter().map(|node| node.id).collect();
+        // Another leader has cut it off.
+        if voters == *wanted { Ok(()) } else { Err(MembershipError::InProgress) }
     }
 
     async fn add_learner(&self, node: NodeInfo) -> Result<(), MembershipError> {
