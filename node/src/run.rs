@@ -223,6 +223,7 @@ fn assemble(
         binding: Binding::new(store.clone(), handshake),
         known: Known::default(),
         hosting: Hosting::new(),
+        placing: tokio::sync::Mutex::default(),
         directory: DirectoryHub::new(links.clone()),
         metrics: NodeMetrics::register(metrics),
         health: Health::new(),

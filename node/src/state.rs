@@ -37,6 +37,8 @@ pub(crate) struct Node {
     pub(crate) binding: Binding,
     pub(crate) known: Known,
     pub(crate) hosting: Hosting,
+    /// Held by whoever changes where replicas are, so that an operator and the controller do not undo each other's steps.
+    pub(crate) placing: tokio::sync::Mutex<()>,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) links: Arc<Links>,
     pub(crate) directory: DirectoryHub,

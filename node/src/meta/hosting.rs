@@ -12,7 +12,7 @@ use hansard_domain::{
 };
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
-use super::info_of;
+use super::{info_of, shards};
 use crate::{lock::Mutex, shard::Replica, state::Node};
 
 /// A replica that placement does not know is kept for so long after it was asked for: its move may still be under way.
@@ -94,7 +94,7 @@ async fn reconcile(node: &Arc<Node>, view: &MetaView) {
     for shard in open {
         let placed = view.place(shard).is_some_and(|place| place.voters.contains(&node.local.id));
         if !placed && view.cluster.is_some() && node.hosting.may_remove(shard) {
-            remove(node, shard).await;
+            remove(node, view, shard).await;
         }
     }
 }
@@ -116,7 +116,15 @@ async fn found_group(node: &Arc<Node>, view: &MetaView, place: &ShardPlace, repl
     }
 }
 
-async fn remove(node: &Arc<Node>, shard: ShardId) {
+/// Whoever votes counts on its replica, whatever the placement says: so the shard is asked.
+async fn remove(node: &Arc<Node>, view: &MetaView, shard: ShardId) {
+    match shards::is_member(node, view, shard).await {
+        Ok(false) if node.hosting.may_remove(shard) => {}
+        Ok(_) => return,
+        Err(why) => {
+            return tracing::debug!(%shard, why, "a replica that is placed elsewhere stays until its shard can be asked");
+        }
+    }
     match node.host.remove(shard).await {
         Ok(()) => tracing::info!(%shard, "removed a replica that has moved away"),
         Err(error) => tracing::warn!(%shard, %error, "a replica that has moved away cannot be removed yet"),

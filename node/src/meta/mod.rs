@@ -12,6 +12,7 @@ mod kinship;
 mod known;
 mod members;
 mod proposing;
+mod shards;
 mod watchful;
 
 pub(crate) use binding::Binding;

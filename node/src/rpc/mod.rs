@@ -5,6 +5,7 @@ mod calls;
 mod edge;
 mod handshake;
 mod link;
+pub(crate) mod membership;
 mod operate;
 mod peer;
 mod people;
@@ -14,7 +15,7 @@ mod status_view;
 mod views;
 
 pub(crate) use edge::Edge;
-pub(crate) use peer::{Peer, adjust};
+pub(crate) use peer::Peer;
 
 /// The version of the messages between nodes and routers that this program speaks.
 pub(crate) const PROTOCOL: u32 = 1;

@@ -6,18 +6,14 @@ use bytes::Bytes;
 use futures_util::Stream;
 use hansard_domain::{PersonId, ShardId, meta::MetaCommand};
 use hansard_proto::{
-    cluster::v1::{self as wire, adjust_shard_request::Change, peer_service_server::PeerService},
-    reason, status,
+    cluster::v1::{self as wire, peer_service_server::PeerService},
+    status,
 };
 use hansard_runtime::net::Role;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{handshake, refused, reply};
-use crate::{
-    raft::{NodeInfo, service},
-    shard::{MembershipError, ProposeError},
-    state::Node,
-};
+use super::{handshake, membership, refused, reply};
+use crate::{raft::service, shard::ProposeError, state::Node};
 
 /// See the module.
 pub(crate) struct Peer(pub(crate) Arc<Node>);
@@ -131,8 +127,22 @@ impl PeerService for Peer {
         self.0.binding.admit(&request.cluster)?;
         let shard = shard_id(&request.shard)?;
         let change = request.change.ok_or_else(|| Status::invalid_argument("no change is asked for"))?;
-        let elsewhere = adjust(&self.0, shard, change).await?;
+        let elsewhere = membership::adjust(&self.0, shard, change).await?;
         Ok(Response::new(wire::AdjustShardResponse { done: elsewhere.is_none(), leader: elsewhere.unwrap_or(0) }))
+    }
+
+    async fn shard_members(
+        &self,
+        request: Request<wire::ShardMembersRequest>,
+    ) -> Result<Response<wire::ShardMembersResponse>, Status> {
+        self.admit(&request)?;
+        let request = request.into_inner();
+        self.0.binding.admit(&request.cluster)?;
+        let found = membership::members(&self.0, shard_id(&request.shard)?).await?;
+        Ok(Response::new(match found {
+            Ok(nodes) => wire::ShardMembersResponse { done: true, leader: 0, nodes: nodes.into_iter().collect() },
+            Err(leader) => wire::ShardMembersResponse { done: false, leader, nodes: Vec::new() },
+        }))
     }
 
     async fn note_refusal(
@@ -149,39 +159,6 @@ impl PeerService for Peer {
         let elsewhere = elsewhere.map_err(|error| status::to_tonic(&reply::proposing(error)))?;
         Ok(Response::new(wire::NoteRefusalResponse { done: elsewhere.is_none(), leader: elsewhere.unwrap_or(0) }))
     }
-}
-
-/// Changes a shard that this node leads. `Some(leader)`: it does not, and that one may (0: nobody known).
-pub(crate) async fn adjust(node: &Arc<Node>, shard: ShardId, change: Change) -> Result<Option<u64>, Status> {
-    let Some(replica) = node.host.replica(shard) else { return Ok(Some(0)) };
-    let now = *replica.leadership().borrow();
-    if let Change::Leader(to) = &change
-        && now.leader == Some(*to)
-    {
-        return Ok(None);
-    }
-    if !now.serving {
-        return Ok(Some(now.leader.filter(|leader| *leader != node.local.id).unwrap_or(0)));
-    }
-    let done = match change {
-        Change::Leader(to) => replica.transfer_leader(to).await,
-        Change::Voters(voters) => {
-            replica.change_membership(voters.nodes.into_iter().map(NodeInfo::from).collect()).await
-        }
-    };
-    match done {
-        Ok(()) => Ok(None),
-        Err(error) => Err(failed(&error)),
-    }
-}
-
-fn failed(error: &MembershipError) -> Status {
-    status::to_tonic(&status::retryable(
-        Code::Unavailable,
-        reason::OUTCOME_UNKNOWN,
-        error.to_string(),
-        status::DEFAULT_RETRY,
-    ))
 }
 
 fn shard_id(wire: &[u8]) -> Result<ShardId, Status> {

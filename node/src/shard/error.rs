@@ -72,6 +72,9 @@ pub enum MembershipError {
     /// Another change is under way.
     #[error("another change of the shard's membership is under way; repeat this one later")]
     InProgress,
+    /// Other members are wanted by now.
+    #[error("the cluster has placed the shard elsewhere meanwhile; look at its placement again")]
+    Outdated,
     /// It took too long. Repeating it continues where it stopped.
     #[error("{what} took longer than {after:?}; repeat it")]
     Late {

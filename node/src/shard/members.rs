@@ -31,10 +31,16 @@ impl Replica {
 
     /// Makes these nodes the voters, and the only members: new ones first catch up as learners (they must host the shard
     /// already), then the voters change jointly, then who is left over goes. Repeating it continues where it stopped.
+    /// `still_wanted` is asked again after each wait: the catching up may take so long that others are wanted meanwhile.
     ///
     /// # Errors
-    /// Not the leader, another change under way, or a learner that does not catch up in time.
-    pub async fn change_membership(&self, voters: Vec<NodeInfo>) -> Result<(), MembershipError> {
+    /// Not the leader, no longer wanted, another change under way, or a learner that does not catch up in time.
+    pub async fn change_membership(
+        &self,
+        voters: Vec<NodeInfo>,
+        still_wanted: impl Fn() -> bool,
+    ) -> Result<(), MembershipError> {
+        let check = || if still_wanted() { Ok(()) } else { Err(MembershipError::Outdated) };
         let wanted: BTreeSet<u64> = voters.iter().map(|node| node.id).collect();
         if wanted.is_empty() {
             return Err(MembershipError::Refused("a shard needs a voter".to_owned()));
@@ -42,8 +48,10 @@ impl Replica {
         let (now, learners) = self.members();
         let now: BTreeSet<u64> = now.iter().map(|node| node.id).collect();
         for node in voters.into_iter().filter(|node| !now.contains(&node.id)) {
+            check()?;
             self.add_learner(node).await?;
         }
+        check()?;
         if now != wanted {
             self.change("changing the voters", ChangeMembers::ReplaceAllVoters(wanted.clone())).await?;
         }
@@ -51,13 +59,27 @@ impl Replica {
         if !left_over.is_empty() {
             self.change("removing learners", ChangeMembers::RemoveNodes(left_over)).await?;
         }
-        self.committed(&wanted).await
+        self.membership_committed().await?;
+        let voters: BTreeSet<u64> = self.members().0.iter().map(|node| node.id).collect();
+        // Else another leader has cut the change off.
+        if voters == wanted { Ok(()) } else { Err(MembershipError::InProgress) }
     }
 
-    /// Waits until the membership in effect is committed too, and says whether these are its voters. It takes effect when it is
-    /// appended, maybe by an attempt before this one; while only the leader has it, another leader may do without it, and then
-    /// a former voter that was switched off is missed.
-    async fn committed(&self, wanted: &BTreeSet<u64>) -> Result<(), MembershipError> {
+    /// All members, voters or not, as a quorum knows them and no other leader can have changed them meanwhile.
+    ///
+    /// # Errors
+    /// Not the leader, or no quorum in time.
+    pub async fn committed_members(&self) -> Result<BTreeSet<u64>, MembershipError> {
+        self.membership_committed().await?;
+        let (voters, learners) = self.members();
+        self.read_index().await.map_err(|error| MembershipError::Refused(error.to_string()))?;
+        Ok(voters.iter().chain(&learners).map(|node| node.id).collect())
+    }
+
+    /// Waits until the membership in effect is committed too. It takes effect when it is appended, maybe by an attempt before
+    /// this one; while only the leader has it, another leader may do without it, and then a former voter that was switched off
+    /// is missed.
+    pub(super) async fn membership_committed(&self) -> Result<(), MembershipError> {
         let appended = {
             let server = self.inner.group.server_metrics();
             let server = server.borrow_watched();
@@ -67,10 +89,7 @@ impl Replica {
         let mut applied = self.inner.progress.applied();
         let late = |_| MembershipError::Late { what: "committing the voters", after: within };
         let applied = tokio::time::timeout(within, applied.wait_for(|(_, applied)| *applied >= appended)).await;
-        applied.map_err(late)?.map_err(|_| MembershipError::Stopped("apply has ended".to_owned()))?;
-        let voters: BTreeSet<u64> = self.members().0.iter().map(|node| node.id).collect();
-        // Another leader has cut it off.
-        if voters == *wanted { Ok(()) } else { Err(MembershipError::InProgress) }
+        applied.map_err(late)?.map(drop).map_err(|_| MembershipError::Stopped("apply has ended".to_owned()))
     }
 
     async fn add_learner(&self, node: NodeInfo) -> Result<(), MembershipError> {

@@ -1,6 +1,7 @@
-//! Nodes join and leave while messages flow; leaders are handed over.
+//! Nodes join and leave while messages flow; leaders are handed over; voters are what placement says.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,9 +11,14 @@ use std::{
 
 use hansard_domain::PersonId;
 use hansard_proto::{
-    cluster::v1::{MoveShard, Status, operate::Command},
+    cluster::v1::{
+        AdjustShardRequest, MoveShard, ShardMembersRequest, ShardStatus, Status, VoterChange,
+        adjust_shard_request::Change, operate::Command, peer_service_client::PeerServiceClient,
+    },
     v1::NodeState,
 };
+use hansard_runtime::net::{Role, TcpTransport, channel};
+use tonic::Code;
 
 use crate::{harness::Cluster, router::Router};
 
@@ -105,4 +111,73 @@ async fn an_operator_hands_a_leadership_over_and_balance_keeps_within_one() {
     })
     .await;
     cluster.shutdown().await;
+}
+
+fn peer(cluster: &Cluster, at: usize) -> PeerServiceClient<tonic::transport::Channel> {
+    PeerServiceClient::new(channel(Arc::new(TcpTransport), &cluster.address(at), None, Role::Node).unwrap())
+}
+
+/// Asks every node for a change of a shard's voters, until one does it.
+async fn adjust(
+    cluster: &Cluster,
+    status: &Status,
+    shard: &ShardStatus,
+    voters: &[u64],
+    epoch: u64,
+) -> Result<(), Code> {
+    let infos = status.nodes.iter().filter_map(|node| node.node.clone());
+    let nodes = infos.filter(|info| voters.contains(&info.id)).collect();
+    let change = Some(Change::Voters(VoterChange { nodes, epoch }));
+    let request = AdjustShardRequest { shard: shard.shard.clone(), cluster: status.cluster.clone(), change };
+    for _ in 0..100 {
+        for at in 0..cluster.configs.len() {
+            let mut peer = peer(cluster, at);
+            let answer = peer.adjust_shard(request.clone()).await.map_err(|status| status.code())?.into_inner();
+            if answer.done {
+                return Ok(());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("nobody leads the shard");
+}
+
+/// Who belongs to the shard, as its leader says.
+async fn members(cluster: &Cluster, status: &Status, shard: &ShardStatus) -> Option<BTreeSet<u64>> {
+    let request = ShardMembersRequest { shard: shard.shard.clone(), cluster: status.cluster.clone() };
+    for at in 0..cluster.configs.len() {
+        let mut peer = peer(cluster, at);
+        let answer = peer.shard_members(request.clone()).await.map(tonic::Response::into_inner);
+        if let Some(answer) = answer.ok().filter(|answer| answer.done) {
+            return Some(answer.nodes.into_iter().collect());
+        }
+    }
+    None
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn voters_that_placement_does_not_name_are_put_right() {
+    let cluster = Cluster::start(3).await;
+    let router = Router::new(&cluster);
+    let status = wait(&router, &cluster.address(0), "every shard has a leader", |status| {
+        status.shards.len() == 4 && status.shards.iter().all(|shard| shard.leader != 0)
+    })
+    .await;
+    let shard = status.shards.iter().find(|shard| shard.name == "1").unwrap();
+    let placed: BTreeSet<u64> = shard.voters.iter().copied().collect();
+    let fewer: Vec<u64> = shard.voters.iter().copied().filter(|voter| *voter != shard.leader).take(1).collect();
+    let fewer = [vec![shard.leader], fewer].concat();
+    // A controller of another time: what it wants is known to be old.
+    let stale = adjust(&cluster, &status, shard, &fewer, shard.epoch).await;
+    assert_eq!(stale, Err(Code::Unavailable));
+    assert_eq!(members(&cluster, &status, shard).await, Some(placed.clone()));
+    // One whose placement was never written.
+    adjust(&cluster, &status, shard, &fewer, shard.epoch + 1).await.unwrap();
+    for _ in 0..300 {
+        if members(&cluster, &status, shard).await.as_ref() == Some(&placed) {
+            return drop(cluster.shutdown().await);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the voters are not what placement says");
 }

@@ -619,6 +619,10 @@ pub struct VoterChange {
     /// All of them.
     #[prost(message, repeated, tag = "1")]
     pub nodes: ::prost::alloc::vec::Vec<NodeInfo>,
+    /// The epoch of the placement that names them, now or once it is done. Who knows a later one, or other voters of this one,
+    /// refuses.
+    #[prost(uint64, tag = "2")]
+    pub epoch: u64,
 }
 impl ::prost::Name for VoterChange {
     const NAME: &'static str = "VoterChange";
@@ -648,6 +652,49 @@ impl ::prost::Name for AdjustShardResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/hansard.cluster.v1.AdjustShardResponse".into()
+    }
+}
+/// See ShardMembers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShardMembersRequest {
+    /// The shard's id, 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub shard: ::prost::bytes::Bytes,
+    /// The asker's cluster, 16 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub cluster: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for ShardMembersRequest {
+    const NAME: &'static str = "ShardMembersRequest";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.ShardMembersRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.ShardMembersRequest".into()
+    }
+}
+/// See ShardMembers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShardMembersResponse {
+    /// Whether the answerer leads the shard, and `nodes` is its committed membership.
+    #[prost(bool, tag = "1")]
+    pub done: bool,
+    /// Otherwise who leads the shard; 0 if nobody is known.
+    #[prost(uint64, tag = "2")]
+    pub leader: u64,
+    /// All members, voters or not.
+    #[prost(uint64, repeated, tag = "3")]
+    pub nodes: ::prost::alloc::vec::Vec<u64>,
+}
+impl ::prost::Name for ShardMembersResponse {
+    const NAME: &'static str = "ShardMembersResponse";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.ShardMembersResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.ShardMembersResponse".into()
     }
 }
 /// See NoteRefusal.
@@ -934,6 +981,33 @@ pub mod peer_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Who belongs to a shard, as its leader knows and a quorum has confirmed. Asked by a node before it removes a replica.
+        pub async fn shard_members(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ShardMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ShardMembersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hansard.cluster.v1.PeerService/ShardMembers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hansard.cluster.v1.PeerService", "ShardMembers"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Notes in the record that a person's request was refused, asked of the leader of the person's home shard by the node that
         /// refused it.
         pub async fn note_refusal(
@@ -1025,6 +1099,14 @@ pub mod peer_service_server {
             request: tonic::Request<super::AdjustShardRequest>,
         ) -> std::result::Result<
             tonic::Response<super::AdjustShardResponse>,
+            tonic::Status,
+        >;
+        /// Who belongs to a shard, as its leader knows and a quorum has confirmed. Asked by a node before it removes a replica.
+        async fn shard_members(
+            &self,
+            request: tonic::Request<super::ShardMembersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ShardMembersResponse>,
             tonic::Status,
         >;
         /// Notes in the record that a person's request was refused, asked of the leader of the person's home shard by the node that
@@ -1373,6 +1455,51 @@ pub mod peer_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AdjustShardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hansard.cluster.v1.PeerService/ShardMembers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ShardMembersSvc<T: PeerService>(pub Arc<T>);
+                    impl<
+                        T: PeerService,
+                    > tonic::server::UnaryService<super::ShardMembersRequest>
+                    for ShardMembersSvc<T> {
+                        type Response = super::ShardMembersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ShardMembersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PeerService>::shard_members(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ShardMembersSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,7 +1,12 @@
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use super::cluster::{ANN, ROOM};
 use super::cluster::{Cluster, SHARD, create, say, seq, tuning};
 use crate::raft::Tuning;
 use crate::raft::test_store::Kind;
+use crate::shard::MembershipError;
 
 /// Snapshots after a few entries, and no log kept below them.
 fn eager() -> Tuning {
@@ -24,8 +29,8 @@ async fn move_a_replica(kind: Kind) {
     let leaver = (0..3).find(|&index| index != leader).expect("a follower");
     let wanted: Vec<usize> = (0..4).filter(|&index| index != leaver).collect();
     let shard = cluster.nodes[leader].shard();
-    shard.change_membership(cluster.infos(&wanted)).await.expect("the membership changes");
-    shard.change_membership(cluster.infos(&wanted)).await.expect("repeating it does nothing");
+    shard.change_membership(cluster.infos(&wanted), || true).await.expect("the membership changes");
+    shard.change_membership(cluster.infos(&wanted), || true).await.expect("repeating it does nothing");
     cluster.nodes[leaver].host().remove(SHARD).await.expect("the old replica goes");
     assert_eq!(seq(cluster.submit(&say(400, "and on")).await), 302);
     let status = cluster.settled().await;
@@ -52,6 +57,56 @@ async fn a_replica_moves_by_snapshot_on_the_simulated_store() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_moves_by_snapshot_on_the_real_store() {
     move_a_replica(Kind::Real).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_outdated_when_the_new_replica_has_caught_up_is_not_carried_out() {
+    let mut cluster = Cluster::idle(4, Kind::Simulated, tuning()).await;
+    for node in &cluster.nodes {
+        node.host().start(SHARD).await.expect("starts");
+    }
+    cluster.nodes[0].shard().initialize(cluster.infos(&[0, 1, 2])).await.expect("founded");
+    assert_eq!(seq(cluster.submit(&create(ROOM, ANN, 1)).await), 1);
+    let leader = cluster.leader().await;
+    let leaver = (0..3).find(|&index| index != leader).expect("a follower");
+    let wanted: Vec<usize> = (0..4).filter(|&index| index != leaver).collect();
+    let shard = cluster.nodes[leader].shard();
+    let asked = AtomicUsize::new(0);
+    let overtaken = || asked.fetch_add(1, Ordering::SeqCst) == 0;
+    let refused = shard.change_membership(cluster.infos(&wanted), overtaken).await;
+    assert_eq!(refused.map_err(|error| error.to_string()), Err(MembershipError::Outdated.to_string()));
+    let ids = |indexes: &[usize]| BTreeSet::from_iter(cluster.infos(indexes).iter().map(|info| info.id));
+    let voters = || BTreeSet::from_iter(shard.status().voters.iter().map(|node| node.id));
+    assert_eq!(voters(), ids(&[0, 1, 2]));
+    // What it has left over is a member that another change removes.
+    assert_eq!(shard.committed_members().await.expect("a leader"), ids(&[0, 1, 2, 3]));
+    shard.change_membership(cluster.infos(&[0, 1, 2]), || true).await.expect("what is wanted now");
+    assert_eq!(shard.committed_members().await.expect("a leader"), ids(&[0, 1, 2]));
+    drop(shard);
+    cluster.kill(3).await;
+    assert_eq!(seq(cluster.submit(&say(5, "without it")).await), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_membership_that_no_quorum_has_counts_for_nothing() {
+    let cluster = Cluster::idle(4, Kind::Simulated, Tuning { propose_timeout: Duration::from_millis(300), ..tuning() });
+    let cluster = cluster.await;
+    for node in &cluster.nodes {
+        node.host().start(SHARD).await.expect("starts");
+    }
+    cluster.nodes[0].shard().initialize(cluster.infos(&[0, 1, 2, 3])).await.expect("founded");
+    assert_eq!(seq(cluster.submit(&create(ROOM, ANN, 1)).await), 1);
+    let leader = cluster.leader().await;
+    let shard = cluster.nodes[leader].shard();
+    shard.membership_committed().await.expect("the first one is");
+    cluster.net.cut(&cluster.nodes[leader].info.address);
+    let fewer: Vec<usize> = (0..4).filter(|&index| index != (leader + 1) % 4).collect();
+    let change = shard.change_membership(cluster.infos(&fewer), || true).await;
+    assert!(matches!(change, Err(MembershipError::Late { .. })), "{change:?}");
+    let waited = shard.membership_committed().await;
+    assert!(matches!(waited, Err(MembershipError::Late { .. })), "it is appended here only: {waited:?}");
+    cluster.net.heal(&cluster.nodes[leader].info.address);
+    assert_eq!(cluster.settled().await.voters.len(), 4, "the others did without it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

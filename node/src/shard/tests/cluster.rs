@@ -331,6 +331,13 @@ impl PeerService for Serves {
         Err(Status::unavailable("tests adjust by hand"))
     }
 
+    async fn shard_members(
+        &self,
+        _: Request<wire::ShardMembersRequest>,
+    ) -> Result<Response<wire::ShardMembersResponse>, Status> {
+        Err(Status::unavailable("tests ask replicas themselves"))
+    }
+
     async fn note_refusal(
         &self,
         _: Request<wire::NoteRefusalRequest>,
