@@ -68,6 +68,13 @@ impl Edge {
         self.announce(person, (availability, answer_at_s));
     }
 
+    /// A person of this router has read a room so far: told to the person's sessions everywhere, but for the one that knows.
+    pub(crate) fn read(&self, session: u64, person: PersonId, room: RoomId, seq: u64) {
+        self.sessions.tell(person, Some(session), &Soft::ReadMark { room, seq });
+        let signal = Signal { person: bytes(person), room: bytes(room), read_seq: seq, ..Signal::default() };
+        self.upstream.signal(Target::Room(room), signal);
+    }
+
     /// A person's last session here has ended.
     pub(crate) fn gone(&self, person: PersonId) {
         let had = self.presences.lock().unwrap_or_else(PoisonError::into_inner).remove(&person);
@@ -190,8 +197,10 @@ impl LinkEvents for FromNodes {
     fn signal(&self, signal: Signal) {
         let edge = &self.0;
         let Some(person) = convert::person(&signal.person) else { return };
-        if let Some(room) = convert::room(&signal.room) {
-            return edge.heard_typing(room, person);
+        match (convert::room(&signal.room), signal.read_seq) {
+            (Some(room), 0) => return edge.heard_typing(room, person),
+            (Some(room), seq) => return edge.sessions.tell(person, None, &Soft::ReadMark { room, seq }),
+            (None, _) => {}
         }
         let presence = (i32::try_from(signal.availability).unwrap_or(0), signal.answer_at_s);
         if presence.0 == i32::from(Availability::Offline) && edge.sessions.has(person) {

@@ -29,6 +29,7 @@ both! {
     history_pages_both_ways_without_a_hole,
     a_redacted_text_is_shown_to_nobody,
     unread_counts_follow_the_read_mark,
+    a_read_mark_reaches_the_persons_sessions_at_all_routers,
     typing_and_presence_reach_the_others,
 }
 
@@ -322,6 +323,32 @@ async fn unread_counts_follow_the_read_mark(over: Over) {
     assert_eq!(acked, ());
     let unread: ListUnreadResponse = bob.call("MessageService/ListUnread", &request).await.unwrap();
     assert_eq!((unread.unread[0].messages, unread.unread[0].read_seq), (3, 4));
+}
+
+async fn a_read_mark_reaches_the_persons_sessions_at_all_routers(over: Over) {
+    let cluster = shared();
+    let name = format!("carol-{}", request_id());
+    let mut desk = Person::connect(cluster, over, 0, &name).await;
+    let mut phone = Person::connect(cluster, over, 1, &name).await;
+    let mut tablet = Person::connect(cluster, over, 0, &name).await;
+    let room = desk.create_room("read", Visibility::Private).await.id;
+    let last = desk.say(&room, "seen").await.seq;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mark = |frame: Down| if let Down::ReadMark(mark) = frame { Some((mark.room, mark.seq)) } else { None };
+    // It may be dropped, as all soft state: the mark is set until it is heard.
+    loop {
+        assert!(tokio::time::Instant::now() < deadline, "a read mark is heard within a minute");
+        let id = request_id();
+        let set = SetReadMark { request_id: id.clone(), room: room.clone(), seq: last };
+        desk.conn.send(Up::ReadMark(set)).await;
+        desk.frame(|f| matches!(f, Down::Ack(a) if a.request_id == id).then_some(())).await;
+        if let Some(told) = phone.conn.poll(TYPING_INTERVAL).await.and_then(mark) {
+            assert_eq!(told, (room.clone(), last));
+            break;
+        }
+    }
+    let told = tablet.frame(|frame| mark(frame.clone())).await;
+    assert_eq!(told, (room, last));
 }
 
 async fn typing_and_presence_reach_the_others(over: Over) {

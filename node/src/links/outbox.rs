@@ -111,7 +111,7 @@ impl Outbox {
         });
     }
 
-    /// Typing or presence; dropped when too much waits.
+    /// Typing, presence or a read mark; dropped when too much waits.
     pub(crate) fn signal(&self, signal: Signal) {
         self.change(|state| {
             if state.signals.len() < SIGNALS {

@@ -76,7 +76,8 @@ impl Links {
         }
     }
 
-    /// Relays typing to the links that follow the room, presence to all; never back to where it came from.
+    /// Relays typing to the links that follow the room, presence and read marks to all: the person's sessions may be anywhere.
+    /// Never back to where it came from.
     pub(crate) fn signal(&self, from: &Link, signal: Signal) {
         let Some(room) = super::signals::check(&signal) else { return };
         let mut state = self.state.lock();
@@ -84,7 +85,7 @@ impl Links {
             return;
         }
         for other in state.links.values().filter(|other| other.id != from.id) {
-            if room.is_none_or(|room| other.feed.follows(&room)) {
+            if signal.read_seq > 0 || room.is_none_or(|room| other.feed.follows(&room)) {
                 other.outbox.signal(signal.clone());
             }
         }

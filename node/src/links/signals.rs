@@ -16,7 +16,7 @@ const OFFLINE: u32 = hansard_proto::v1::Availability::Offline as u32;
 #[derive(Default)]
 pub(super) struct Presences(HashMap<Bytes, (u64, Signal)>);
 
-/// The room of typing, `Some(None)` for presence, `None` for a signal that is neither.
+/// The room of typing or of a read mark, `Some(None)` for presence, `None` for a signal that is neither.
 pub(super) fn check(signal: &Signal) -> Option<Option<RoomId>> {
     if signal.person.len() != 16 {
         return None;

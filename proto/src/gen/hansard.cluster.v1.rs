@@ -2724,15 +2724,18 @@ pub struct Signal {
     /// Who.
     #[prost(bytes = "bytes", tag = "1")]
     pub person: ::prost::bytes::Bytes,
-    /// The room for typing; empty for presence.
+    /// The room for typing and for a read mark; empty for presence.
     #[prost(bytes = "bytes", tag = "2")]
     pub room: ::prost::bytes::Bytes,
-    /// As hansard.v1.Availability; 0 for typing.
+    /// As hansard.v1.Availability; 0 for typing and for a read mark.
     #[prost(uint32, tag = "3")]
     pub availability: u32,
     /// When an answer can be had, seconds since 1970; 0 if not said.
     #[prost(int64, tag = "4")]
     pub answer_at_s: i64,
+    /// The person has read the room up to this seq, which is committed; for the person's other sessions. 0 if it is no read mark.
+    #[prost(uint64, tag = "5")]
+    pub read_seq: u64,
 }
 impl ::prost::Name for Signal {
     const NAME: &'static str = "Signal";

@@ -15,7 +15,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Codec, Inbox, Outbound, Soft};
+use super::{Codec, Inbox, Outbound};
 use crate::directory::Target;
 use crate::edge::Edge;
 use crate::hub::Read;
@@ -96,8 +96,7 @@ impl Performer {
             }
             Done::Committed { tag, mark, answer } => {
                 if let (true, Ok(committed), Some(who)) = (mark, &answer, &self.principal) {
-                    let soft = Soft::ReadMark { room: tag.room, seq: committed.seq };
-                    self.edge.sessions.tell(who.person, self.inbox.session, &soft);
+                    self.edge.read(self.inbox.session, who.person, tag.room, committed.seq);
                 }
                 session.on_committed(tag, answer, effects);
             }

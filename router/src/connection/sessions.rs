@@ -132,10 +132,10 @@ impl Sessions {
         state.rates.entry(person).or_insert_with(bucket).clone()
     }
 
-    /// Leaves soft state with all sessions of a person but one.
-    pub(crate) fn tell(&self, person: PersonId, but: u64, soft: &Soft) {
+    /// Leaves soft state with all sessions of a person here, maybe but one.
+    pub(crate) fn tell(&self, person: PersonId, but: Option<u64>, soft: &Soft) {
         let state = self.lock();
-        for session in state.by_person.get(&person).into_iter().flatten().filter(|session| **session != but) {
+        for session in state.by_person.get(&person).into_iter().flatten().filter(|session| Some(**session) != but) {
             if let Some(here) = state.here.get(session) {
                 here.inbox.soft(soft.clone());
             }

@@ -12,7 +12,6 @@ use hansard_proto::v1;
 
 use super::Cx;
 use super::page::{self, Place};
-use crate::connection::Soft;
 use crate::directory::Target;
 use crate::proposal::Proposal;
 use crate::refuse::{Fault, field, wrong_answer};
@@ -70,8 +69,7 @@ pub(super) async fn mark_read(cx: &Cx<'_>, asked: v1::MarkReadRequest) -> Result
     let proposal = proposals::mark_read(&asked.request_id, &asked.room, asked.seq)?;
     let room = proposal.room;
     let committed = cx.edge.upstream.propose(cx.who, proposal).await.map_err(Fault::There)?;
-    let soft = Soft::ReadMark { room, seq: committed.seq };
-    cx.edge.sessions.tell(cx.who.person, cx.session, &soft);
+    cx.edge.read(cx.session, cx.who.person, room, committed.seq);
     Ok(v1::MarkReadResponse { seq: committed.seq })
 }
 
