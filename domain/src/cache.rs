@@ -20,6 +20,18 @@ impl<K: Hash + Eq, V> Cache<K, V> {
         self.young.remove(key).or_else(|| self.old.remove(key))
     }
 
+    /// Looks a value up, which counts as use.
+    pub(crate) fn get(&mut self, key: &K) -> Option<&V>
+    where
+        K: Clone,
+    {
+        if !self.young.contains_key(key) {
+            let value = self.old.remove(key)?;
+            self.put(key.clone(), value);
+        }
+        self.young.get(key)
+    }
+
     pub(crate) fn put(&mut self, key: K, value: V) {
         if self.young.len() >= self.capacity / 2 {
             self.old = std::mem::take(&mut self.young);
@@ -42,6 +54,7 @@ mod tests {
                 (n - 3..=n).filter(|n| *n >= 0).all(|n| cache.young.contains_key(&n) || cache.old.contains_key(&n))
             );
         }
+        assert_eq!((cache.get(&99).copied(), cache.get(&1).copied()), (Some(99), None));
         assert_eq!(cache.take(&99), Some(99));
         assert_eq!(cache.take(&99), None);
     }

@@ -34,12 +34,17 @@ pub(crate) fn last_seq(key: &[u8]) -> u64 {
     u64::from_be_bytes(*key.last_chunk().expect("event keys end with a seq"))
 }
 
-pub(crate) fn dedup(actor: PersonId, scope: &[u8; 16], request: RequestId) -> [u8; 48] {
+/// Of the block of a person's and scope's requests that ends with this one.
+pub(crate) fn dedup(owner: &[u8; 32], request: RequestId) -> [u8; 48] {
     let mut key = [0; 48];
-    key[..16].copy_from_slice(actor.as_bytes());
-    key[16..32].copy_from_slice(scope);
+    key[..32].copy_from_slice(owner);
     key[32..].copy_from_slice(request.as_bytes());
     key
+}
+
+/// The last request of such a block.
+pub(crate) fn last_request(key: &[u8]) -> RequestId {
+    RequestId::from_bytes(*key.last_chunk().expect("they end with a request"))
 }
 
 /// The key right after this one, and after no other: where a scan goes on after a page.

@@ -34,6 +34,8 @@ mod head;
 mod keys;
 mod member;
 mod record_block;
+mod request_block;
+mod requests;
 mod stage;
 mod wire;
 

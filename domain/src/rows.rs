@@ -22,7 +22,7 @@ pub enum Table {
     Event = 4,
     /// index of the last of them -> where record entries are, or all of them.
     Record = 5,
-    /// person, scope, request -> the first answer.
+    /// person, scope, last of the requests -> their first answers; in meta one request each.
     Dedup = 6,
     /// index / 256 -> 256 leaf hashes.
     Leaves = 7,

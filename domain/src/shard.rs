@@ -15,6 +15,7 @@ use crate::limits::{CACHED_MEMBERS, CACHED_ROOMS, LEAVES_PER_ROW};
 use crate::outcome::Outcome;
 use crate::read;
 use crate::refusal::Refusal;
+use crate::requests;
 use crate::rows::{Change, Rows, Table};
 use crate::stage::{Stage, Warm, sound};
 use crate::tree::{Frontier, Hash};
@@ -47,7 +48,8 @@ impl Shard {
     /// The same, with other bounds on what it remembers, in rows.
     pub fn load_with_caches<R: Rows>(id: ShardId, rows: &R, rooms: usize, members: usize) -> Result<Self, R::Error> {
         let (head, tail) = load_head(id, rows)?;
-        let warm = Warm { head, tail, rooms: Cache::new(rooms), members: Cache::new(members) };
+        let newest = Cache::new(members);
+        let warm = Warm { head, tail, rooms: Cache::new(rooms), members: Cache::new(members), newest };
         Ok(Self { id, warm, torn: false })
     }
 
@@ -94,9 +96,8 @@ impl Shard {
 }
 
 fn apply_one<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Outcome, R::Error> {
-    let key = keys::dedup(command.actor, &command.action.scope(command.actor), command.request);
-    if let Some(row) = stage.get(Table::Dedup, &key)? {
-        let row = sound(DedupRow::decode(&row), Table::Dedup);
+    let owner = requests::owner(command);
+    if let Some(row) = stage.first_answer(&owner, command.request)? {
         let outcome = row.settle(command, |seq| match command.action.room() {
             Some(room) => stage.event(room, seq),
             None => Ok(None),
@@ -119,11 +120,8 @@ fn apply_one<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Out
             (Outcome::Refused(refusal), proof)
         }
     };
-    stage.put(
-        Table::Dedup,
-        &key,
-        Some(DedupRow::encode(command.action.number(), &outcome, &proof, |out| command.action.encode_fields(out))),
-    );
+    let row = DedupRow::encode(command.action.number(), &outcome, &proof, |out| command.action.encode_fields(out));
+    stage.keep_answer(&owner, command.request, &row)?;
     Ok(outcome)
 }
 

@@ -7,17 +7,19 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 
 use crate::cache::Cache;
+use crate::dedup::DedupRow;
 use crate::entry::RoomEvent;
 use crate::event::EventRow;
 use crate::event_block::EventBlock;
 use crate::head::Head;
-use crate::ids::{PersonId, RoomId, ShardId};
+use crate::ids::{PersonId, RequestId, RoomId, ShardId};
 use crate::keys;
 use crate::limits::LEAVES_PER_ROW;
 use crate::member::Member;
 use crate::read::events;
 use crate::record::{Header, entry_hash};
 use crate::record_block::{RecordBlock, Recorded};
+use crate::requests::{Newest, Owner, Requests};
 use crate::room::Room;
 use crate::rows::{Change, Rows, Table};
 use crate::sealed::Commitment;
@@ -40,6 +42,7 @@ pub(crate) struct Warm {
     pub(crate) tail: Vec<Hash>,
     pub(crate) rooms: Cache<RoomId, Room>,
     pub(crate) members: Cache<(RoomId, PersonId), Member>,
+    pub(crate) newest: Newest,
 }
 
 /// Batches under way.
@@ -53,6 +56,7 @@ pub(crate) struct Stage<'a, R: Rows> {
     fresh: HashMap<RoomId, EventBlock>,
     /// Blocks that were added or changed, by room and last seq.
     blocks: BTreeMap<(RoomId, u64), EventBlock>,
+    requests: Requests,
     record: RecordBlock,
     changes: Vec<Change>,
     index: HashMap<IndexKey, usize>,
@@ -77,9 +81,10 @@ impl<'a, R: Rows> Stage<'a, R> {
             members: HashMap::new(),
             fresh: HashMap::new(),
             blocks: BTreeMap::new(),
+            requests: Requests::default(),
             record: RecordBlock::default(),
-            changes: Vec::with_capacity(commands + 16),
-            index: HashMap::with_capacity(commands),
+            changes: Vec::with_capacity(64),
+            index: HashMap::new(),
             events: Vec::with_capacity(commands),
         }
     }
@@ -152,6 +157,16 @@ impl<'a, R: Rows> Stage<'a, R> {
             Some(at) => Ok(self.changes[*at].value.as_ref().map(|value| Bytes::copy_from_slice(value))),
             None => self.rows.get(table, key),
         }
+    }
+
+    /// The first answer to a request, if there was one.
+    pub(crate) fn first_answer(&mut self, owner: &Owner, id: RequestId) -> Result<Option<DedupRow>, R::Error> {
+        self.requests.find(self.rows, &mut self.warm.newest, owner, id)
+    }
+
+    /// Keeps the first answer to a request that has none yet.
+    pub(crate) fn keep_answer(&mut self, owner: &Owner, id: RequestId, row: &[u8]) -> Result<(), R::Error> {
+        self.requests.keep(self.rows, &mut self.warm.newest, owner, id, row)
     }
 
     /// The entry at a seq.
@@ -231,6 +246,7 @@ impl<'a, R: Rows> Stage<'a, R> {
         for (room, block) in self.fresh.drain() {
             self.blocks.insert((room, block.last()), block);
         }
+        self.requests.end_batch();
         if let Some(row) = self.record.take() {
             let last = self.warm.head.frontier.size() - 1;
             self.put_new(Table::Record, &last.to_be_bytes(), row);
@@ -242,6 +258,7 @@ impl<'a, R: Rows> Stage<'a, R> {
         for ((room, last), block) in std::mem::take(&mut self.blocks) {
             self.put_new(Table::Event, &keys::event(room, last), block.into_bytes());
         }
+        std::mem::take(&mut self.requests).finish(&mut self.changes);
         let mut rooms: Vec<_> = self.rooms.drain().collect();
         rooms.sort_unstable_by_key(|(id, _)| *id);
         for (id, held) in rooms {

@@ -21,7 +21,7 @@ pub(super) fn apply<R: Rows>(
     view: &mut MetaView,
     command: &MetaCommand,
 ) -> Result<MetaOutcome, R::Error> {
-    let key = keys::dedup(command.actor, command.actor.as_bytes(), command.request);
+    let key = keys::dedup(&keys::pair(command.actor.as_bytes(), command.actor.as_bytes()), command.request);
     if let Some(row) = stage.get(Table::Dedup, &key)? {
         let row = sound(DedupRow::decode(&row), Table::Dedup);
         return repeat(stage, view, command, &row);

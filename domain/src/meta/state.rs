@@ -35,7 +35,7 @@ impl Meta {
     /// The state as the rows say.
     pub fn load<R: Rows>(rows: &R) -> Result<Self, R::Error> {
         let (head, tail) = load_head(ShardId::META, rows)?;
-        let warm = Warm { head, tail, rooms: Cache::new(0), members: Cache::new(0) };
+        let warm = Warm { head, tail, rooms: Cache::new(0), members: Cache::new(0), newest: Cache::new(0) };
         Ok(Self { view: load_view(rows)?, warm, torn: false })
     }
 

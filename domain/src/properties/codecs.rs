@@ -5,7 +5,6 @@ use proptest::prelude::*;
 
 use super::any_commands;
 use crate::batch::Batch;
-use crate::dedup::DedupRow;
 use crate::event_block::{EventBlock, decode_events};
 use crate::head::Head;
 use crate::keys;
@@ -15,6 +14,7 @@ use crate::outcome::Outcome;
 use crate::read::mark;
 use crate::record::Header;
 use crate::record_block::{RecordBlock, decode_record};
+use crate::request_block::RequestBlock;
 use crate::room::Room;
 use crate::rows::{MemRows, Table};
 use crate::shard::Shard;
@@ -36,9 +36,7 @@ fn again(table: Table, key: &[u8], bytes: &Bytes) -> Option<Vec<u8>> {
             entries.iter().for_each(|entry| block.push(entry));
             block.take()
         }),
-        Table::Dedup => DedupRow::decode(bytes)
-            .ok()
-            .map(|v| DedupRow::encode(v.action, &v.outcome, &v.proof, |out| out.extend_from_slice(&v.fields))),
+        Table::Dedup => RequestBlock::decode(bytes).ok().map(RequestBlock::into_bytes),
         Table::ReadMark => mark::decode(bytes).ok().map(mark::encode),
         _ => Some(bytes.to_vec()),
     }

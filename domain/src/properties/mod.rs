@@ -3,6 +3,7 @@
 mod codecs;
 mod determinism;
 mod golden;
+mod requests;
 mod rules;
 
 use proptest::prelude::*;

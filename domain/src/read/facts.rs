@@ -2,14 +2,12 @@
 
 use crate::authorize::LoadedFacts;
 use crate::command::{Action, Command};
-use crate::dedup::DedupRow;
 use crate::ids::{PersonId, RoomId};
-use crate::keys;
 use crate::member::Member;
 use crate::outcome::Outcome;
-use crate::rows::{Rows, Table};
+use crate::requests;
+use crate::rows::Rows;
 use crate::shard::target_of;
-use crate::stage::sound;
 
 /// The facts that the rules ask about, as of these rows.
 pub fn facts<R: Rows>(rows: &R, actor: PersonId, action: &Action) -> Result<LoadedFacts, R::Error> {
@@ -30,11 +28,9 @@ pub fn facts<R: Rows>(rows: &R, actor: PersonId, action: &Action) -> Result<Load
 /// The answer to a request that was seen before: the first one, or that its id is taken. None if it is new, as far as these
 /// rows know: apply has the last word.
 pub fn first_answer<R: Rows>(rows: &R, command: &Command) -> Result<Option<Outcome>, R::Error> {
-    let key = keys::dedup(command.actor, &command.action.scope(command.actor), command.request);
-    let Some(row) = rows.get(Table::Dedup, &key)? else {
+    let Some(row) = requests::find(rows, &requests::owner(command), command.request)? else {
         return Ok(None);
     };
-    let row = sound(DedupRow::decode(&row), Table::Dedup);
     let outcome = row.settle(command, |seq| match command.action.room() {
         Some(room) => super::event(rows, room, seq),
         None => Ok(None),
