@@ -131,10 +131,13 @@ fn first_12_bits(bytes: &[u8; 16]) -> u16 {
 }
 
 fn fmt_hex(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for byte in bytes {
-        write!(f, "{byte:02x}")?;
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 0xf)];
     }
-    Ok(())
+    f.write_str(std::str::from_utf8(&text).expect("digits are ASCII"))
 }
 
 fn parse_hex(text: &str) -> Result<[u8; 16], IdError> {

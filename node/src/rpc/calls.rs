@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hansard_domain::{
-    PersonId, Refusal, RequestId, RoomId, ShardId,
+    PersonId, Refusal, RoomId, ShardId,
     limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_BYTES},
     meta::MetaView,
     read::{self, HistoryRequest, Listing, RoomFilter},
 };
 use hansard_proto::{
     cluster::v1::{self as wire, node_call::Call, node_reply::Outcome},
-    convert::{action_of, id_of_bytes, optional_id_of_bytes, proposed},
+    convert::{self, action_of, id_of_bytes, optional_id_of_bytes},
     reason,
     rpc::Status,
     status,
@@ -21,7 +20,7 @@ use tonic::Code;
 
 use super::{operate, people, refused, reply, status_view, views};
 use crate::{
-    shard::{ProposeRequest, RefusalReport, ShardHandle},
+    shard::{ProposeError, ProposeRequest, RefusalReport, ShardHandle},
     state::Node,
 };
 
@@ -41,15 +40,37 @@ pub(super) fn span(call: &wire::NodeCall) -> tracing::Span {
     span
 }
 
-/// Does what is asked.
+/// The proposal that a call is, checked as far as the shard does not do it, and its shard.
+pub(super) fn proposal(node: &Arc<Node>, call: &wire::NodeCall) -> Result<(ShardHandle, ProposeRequest), Status> {
+    let Some(Call::Propose(wanted)) = &call.call else { return Err(crate::error::invalid("the call is no proposal")) };
+    let view = node.view().ok_or_else(|| reply::not_leader(None))?;
+    let principal = call.principal.as_ref().ok_or_else(nobody)?;
+    let principal = check(principal, &view)?;
+    let shard = addressed(node, &view, call)?;
+    let action = action_of(wanted)?;
+    let room = action.room().unwrap_or_default();
+    if view.shard_of(room).map(|place| place.shard) != Some(shard.id()) {
+        return Err(reply::stale_epoch(0));
+    }
+    let request = id_of_bytes("request_id", &wanted.request_id)?;
+    Ok((shard, ProposeRequest { request, actor: principal.person, action, content: wanted.content.clone() }))
+}
+
+/// The answer to a proposal.
+pub(super) fn proposed(node: &Node, outcome: Result<hansard_domain::Outcome, ProposeError>) -> Result<Outcome, Status> {
+    let proposed = convert::proposed(outcome.map_err(reply::proposing)?)?;
+    node.metrics.committed();
+    Ok(Outcome::Proposed(proposed))
+}
+
+/// Does what is asked; proposals are not asked for here.
 pub(super) async fn answer(node: &Arc<Node>, call: wire::NodeCall) -> Result<Outcome, Status> {
-    node.metrics.called();
     let view = node.view().ok_or_else(|| reply::not_leader(None))?;
     let principal = call.principal.as_ref().map(|principal| check(principal, &view)).transpose()?;
     let asked = call.call.as_ref().ok_or_else(|| crate::error::invalid("the call is empty"))?;
     match asked {
         Call::ResolvePerson(wanted) => return people::resolve(node, wanted).await.map(Outcome::Person),
-        _ if principal.is_none() => return Err(crate::error::invalid("the call names no principal")),
+        _ if principal.is_none() => return Err(nobody()),
         Call::ReadStatus(_) => return Ok(Outcome::StatusView(status_view::status(node, &view))),
         Call::ReadPeople(wanted) => return people::read(node, wanted).await.map(Outcome::People),
         Call::ScanPeople(wanted) => return people::scan(node, wanted).await.map(Outcome::People),
@@ -59,13 +80,22 @@ pub(super) async fn answer(node: &Arc<Node>, call: wire::NodeCall) -> Result<Out
     if let Call::Operate(command) = asked {
         return operate::operate(node, principal, command).await.map(Outcome::Done);
     }
+    let shard = addressed(node, &view, &call)?;
+    in_shard(node, &shard, principal, asked).await
+}
+
+/// The shard that a call is for, if it is here.
+fn addressed(node: &Node, view: &MetaView, call: &wire::NodeCall) -> Result<ShardHandle, Status> {
     let shard: ShardId = id_of_bytes("shard", &call.shard)?;
     let epoch = view.place(shard).map_or(0, |place| place.epoch);
     if call.epoch < epoch {
         return Err(reply::stale_epoch(epoch));
     }
-    let handle = node.host.get(shard).ok_or_else(|| reply::not_leader(None))?;
-    in_shard(node, &view, &handle, principal, asked).await
+    node.host.get(shard).ok_or_else(|| reply::not_leader(None))
+}
+
+fn nobody() -> Status {
+    crate::error::invalid("the call names no principal")
 }
 
 fn check(principal: &wire::Principal, view: &MetaView) -> Result<Principal, Status> {
@@ -80,29 +110,15 @@ fn check(principal: &wire::Principal, view: &MetaView) -> Result<Principal, Stat
     Ok(Principal { person, operator: principal.operator })
 }
 
-async fn in_shard(
-    node: &Arc<Node>,
-    view: &MetaView,
-    shard: &ShardHandle,
-    principal: Principal,
-    call: &Call,
-) -> Result<Outcome, Status> {
+async fn in_shard(node: &Arc<Node>, shard: &ShardHandle, principal: Principal, call: &Call) -> Result<Outcome, Status> {
     match call {
-        Call::Propose(wanted) => {
-            let action = action_of(wanted)?;
-            let room = action.room().unwrap_or_default();
-            if view.shard_of(room).map(|place| place.shard) != Some(shard.id()) {
-                return Err(reply::stale_epoch(0));
-            }
-            let request = id_of_bytes("request_id", &wanted.request_id)?;
-            submit(node, shard, principal, request, action, wanted.content.clone()).await
-        }
         Call::Claim(wanted) => {
             let request = id_of_bytes("request_id", &wanted.request_id)?;
             let method =
                 u16::try_from(wanted.method).map_err(|_| crate::error::invalid("method is no number of one"))?;
             let action = hansard_domain::Action::Claim { method };
-            submit(node, shard, principal, request, action, wanted.content.clone()).await
+            let wanted = ProposeRequest { request, actor: principal.person, action, content: wanted.content.clone() };
+            proposed(node, shard.submit(wanted).await)
         }
         Call::ReportRefusals(report) => report_refusals(shard, principal, report).await,
         Call::ReadHistory(wanted) => history(shard, principal, wanted).await.map(Outcome::History),
@@ -117,21 +133,6 @@ async fn in_shard(
         Call::ReadUnread(wanted) => unread(shard, principal, wanted).await.map(Outcome::Unread),
         _ => Err(crate::error::invalid("this call is not for a shard of rooms")),
     }
-}
-
-async fn submit(
-    node: &Arc<Node>,
-    shard: &ShardHandle,
-    principal: Principal,
-    request: RequestId,
-    action: hansard_domain::Action,
-    content: Bytes,
-) -> Result<Outcome, Status> {
-    let wanted = ProposeRequest { request, actor: principal.person, action, content };
-    let outcome = shard.submit(wanted).await.map_err(reply::proposing)?;
-    let proposed = proposed(outcome)?;
-    node.metrics.committed();
-    Ok(Outcome::Proposed(proposed))
 }
 
 async fn report_refusals(

@@ -2,18 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use hansard_domain::{RoomId, ShardId};
 use hansard_proto::{
-    cluster::v1::{self as wire, node_reply::Outcome},
+    cluster::v1::{self as wire, node_call::Call, node_reply::Outcome},
     reason, status,
 };
 use tonic::{Code, Streaming};
 use tracing::Instrument;
 
-use super::{bounds::Bounds, calls};
+use super::{
+    bounds::{Bounds, Page},
+    calls,
+};
 use crate::{
     fanout::{self, StoredRooms},
-    links::{Link, Outbox},
+    links::{Link, Outbox, Permit},
+    shard::ProposeError,
     state::Node,
 };
 
@@ -96,37 +101,80 @@ impl Reader<'_> {
     /// Starts a call, as soon as the link's bounds allow it.
     async fn call(&mut self, call: wire::NodeCall) {
         let outbox = self.link.outbox.clone();
-        let (mut permit, page) = match self.bounds.enter(&call).await {
+        let (permit, page) = match self.bounds.enter(&call).await {
             Ok(entered) => entered,
             Err(permit) => {
                 self.node.metrics.refused(reason::OVERLOADED);
                 return outbox.reply(refuse(call.id, overloaded()), Some(permit));
             }
         };
-        let node = self.node.clone();
-        let (id, deadline) = (call.id, deadline(call.deadline_ms));
-        let span = calls::span(&call);
-        let work = async move {
-            let answer = async {
-                permit._page = page.wait().await;
-                calls::answer(&node, call).await
-            };
-            let answer = tokio::time::timeout(deadline, answer).await;
-            let outcome = match answer {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(status)) => {
-                    node.metrics.refused(&status::reason_of(&status).unwrap_or_default());
-                    Outcome::Status(status)
-                }
-                Err(_) => Outcome::Status(late()),
-            };
-            outbox.reply(wire::NodeReply { id, outcome: Some(outcome) }, Some(permit));
+        self.node.metrics.called();
+        let asked = Asked { node: self.node.clone(), outbox, id: call.id, permit, span: calls::span(&call) };
+        let span = asked.span.clone();
+        let work = match &call.call {
+            Some(Call::Propose(_)) => match span.in_scope(|| asked.propose(&call)) {
+                None => return,
+                Some(work) => work,
+            },
+            _ => Box::pin(asked.answer(call, page)),
         };
         // Taken as far as it goes at once, so that proposals wait for their shard in the order in which they came.
-        let mut work = Box::pin(work.instrument(span));
+        let mut work = work.instrument(span);
         if futures_util::poll!(&mut work).is_pending() {
             tokio::spawn(work);
         }
+    }
+}
+
+/// A call that waits for its answer.
+struct Asked {
+    node: Arc<Node>,
+    outbox: Arc<Outbox>,
+    id: u64,
+    permit: Permit,
+    /// As long as the call.
+    span: tracing::Span,
+}
+
+impl Asked {
+    /// Proposes. What is left to be done, if the shard must look at its rows first.
+    fn propose(self, call: &wire::NodeCall) -> Option<BoxFuture<'static, ()>> {
+        let (shard, request) = match calls::proposal(&self.node, call) {
+            Ok(proposal) => proposal,
+            Err(status) => {
+                self.reply(Err(status));
+                return None;
+            }
+        };
+        let deadline = deadline(call.deadline_ms);
+        let answer = |outcome| {
+            let answer = calls::proposed(&self.node, outcome);
+            self.reply(answer);
+        };
+        let (request, answer) = shard.submit_known(request, answer).err()?;
+        Some(Box::pin(async move {
+            let outcome = tokio::time::timeout(deadline, shard.submit(request)).await;
+            answer(outcome.unwrap_or(Err(ProposeError::Unknown { reason: "no commit in time" })));
+        }))
+    }
+
+    /// Does what else can be asked.
+    async fn answer(mut self, call: wire::NodeCall, page: Page) {
+        let deadline = deadline(call.deadline_ms);
+        let answer = async {
+            self.permit._page = page.wait().await;
+            calls::answer(&self.node, call).await
+        };
+        let answer = tokio::time::timeout(deadline, answer).await;
+        self.reply(answer.unwrap_or_else(|_| Err(late())));
+    }
+
+    fn reply(self, answer: Result<Outcome, hansard_proto::rpc::Status>) {
+        let outcome = answer.unwrap_or_else(|status| {
+            self.node.metrics.refused(&status::reason_of(&status).unwrap_or_default());
+            Outcome::Status(status)
+        });
+        self.outbox.reply(wire::NodeReply { id: self.id, outcome: Some(outcome) }, Some(self.permit));
     }
 }
 

@@ -10,6 +10,7 @@ use hansard_domain::{
 use hansard_policy::{POLICY_VERSION, Permit, decide};
 use hansard_storage::{Store, StoreError};
 
+use super::answer::Answer;
 use super::batch::{Permitted, Seams};
 use super::error::ProposeError;
 use super::known::Known;
@@ -48,6 +49,27 @@ impl ShardHandle {
         handle
     }
 
+    /// Proposes at once what somebody wants who was permitted the like a moment ago, and tells the outcome when there is one. From all
+    /// others it takes nothing: they are for [`ShardHandle::submit`].
+    pub fn submit_known<A>(&self, request: ProposeRequest, answer: A) -> Result<(), (ProposeRequest, A)>
+    where
+        A: FnOnce(Result<Outcome, ProposeError>) + Send + 'static,
+    {
+        let (term, actor, action) = (self.leads().term, request.actor, request.action);
+        let Some(permit) = self.ready().ok().and_then(|()| self.known_permit(term, &request)) else {
+            return Err((request, answer));
+        };
+        let known = self.known.clone();
+        let answer = Answer::new(move |result| {
+            if let Ok(outcome) = result {
+                known.learn(term, actor, &action, outcome);
+            }
+            answer(result);
+        });
+        self.proposals.put(permitted(&permit, request), answer);
+        Ok(())
+    }
+
     /// Decides by the facts as applied here, then proposes; apply decides again. A refusal by policy is recorded, within bounds,
     /// and returned. A repeated request gets its first answer even when it would not be permitted any more.
     ///
@@ -63,9 +85,7 @@ impl ShardHandle {
             return self.refuse(&request, Refusal::InvalidContent).await;
         };
         let (term, actor, action) = (self.leads().term, request.actor, request.action);
-        if let Some(facts) = self.known.get(term, actor, &action)
-            && let Ok(permit) = decide(actor, &action, &content, &facts.facts())
-        {
+        if let Some(permit) = self.known_permit(term, &request) {
             return self.propose_and_learn(term, permit, request).await;
         }
         let rows = self.rows();
@@ -84,6 +104,13 @@ impl ShardHandle {
                 }
             }
         }
+    }
+
+    /// By the facts that somebody's last send here was permitted by.
+    fn known_permit(&self, term: u64, request: &ProposeRequest) -> Option<Permit> {
+        let facts = self.known.get(term, request.actor, &request.action)?;
+        let content = Content::decode(&request.content).ok()?;
+        decide(request.actor, &request.action, &content, &facts.facts()).ok()
     }
 
     async fn propose_and_learn(
@@ -107,10 +134,7 @@ impl ShardHandle {
     /// If the permit is for another person or action: that would be a hole in the wall.
     pub async fn propose(&self, permit: Permit, request: ProposeRequest) -> Result<Outcome, ProposeError> {
         self.ready()?;
-        let permitted = (permit.actor(), permit.action()) == (request.actor, &request.action);
-        assert!(permitted, "a permit is for one person and one action");
-        let item = Permitted::new(request, permit.policy(), permit.rule().number());
-        self.proposals.propose(item, self.patience()).await
+        self.proposals.propose(permitted(&permit, request), self.patience()).await
     }
 
     /// Records refusals of one person that somebody else counted.
@@ -193,6 +217,12 @@ impl ShardHandle {
             }
         }
     }
+}
+
+fn permitted(permit: &Permit, request: ProposeRequest) -> Permitted {
+    let fits = (permit.actor(), permit.action()) == (request.actor, &request.action);
+    assert!(fits, "a permit is for one person and one action");
+    Permitted::new(request, permit.policy(), permit.rule().number())
 }
 
 /// The command that a request would become, as far as the memory of requests compares it.

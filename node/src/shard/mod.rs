@@ -17,6 +17,7 @@
 //!
 //! ShardHandle (Clone, derefs to Replica)
 //!   async submit(&self, ProposeRequest) -> Result<Outcome, ProposeError>   // facts, policy, then propose; records refusals
+//!   submit_known(&self, ProposeRequest, answer) -> Result<(), (ProposeRequest, answer)>  // no look at the rows, no task
 //!   async propose(&self, Permit, ProposeRequest) -> Result<Outcome, ProposeError>
 //!   async report_refusals(&self, RefusalReport) -> Result<(), ProposeError>  // what a router saw of one person
 //!
@@ -43,6 +44,7 @@
 //!   Unknown: it may have been done or may yet be; otherwise nothing was done. Unknown: retry with the same request id.
 //! ```
 
+mod answer;
 mod batch;
 mod error;
 mod handle;

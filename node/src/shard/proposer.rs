@@ -11,6 +11,7 @@ use openraft::impls::OneshotResponder;
 use openraft::raft::ClientWriteResult;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use super::answer::Answer;
 use super::batch::{Item, Seams};
 use super::error::ProposeError;
 use super::leadership::Leadership;
@@ -24,10 +25,8 @@ pub(super) const QUEUED: usize = 8 * MAX_BATCH_COMMANDS;
 const QUEUED_BYTES: usize = 8 * MAX_BATCH_BYTES;
 /// Entries under way. Three hide the round trip and the sync; more would make entries small.
 const IN_FLIGHT: usize = 3;
-/// When an overloaded shard may have room again: a few entries later.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
-
-type Answer<T> = oneshot::Sender<Result<T, ProposeError>>;
+/// Nothing was done. There may be room again a few entries later.
+const OVERLOADED: ProposeError = ProposeError::Overloaded { retry_after: Duration::from_millis(100) };
 
 /// A command and who waits for its outcome.
 pub(super) struct Waiting<T: Item> {
@@ -61,23 +60,30 @@ impl<T: Item> Proposals<T> {
             seams,
             patience: replica.inner.tuning.propose_timeout,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
-            left_over: None,
         };
         tokio::spawn(proposer.run(waiting));
         Proposals { queue, room: Arc::new(Semaphore::new(QUEUED_BYTES)) }
     }
 
+    /// Proposes. The answer is the outcome, or why there is none.
+    pub(super) fn put(&self, item: T, answer: Answer<T::Outcome>) {
+        let bytes = u32::try_from(item.size()).expect("commands are far smaller");
+        let Ok(room) = self.room.clone().try_acquire_many_owned(bytes) else { return answer.send(Err(OVERLOADED)) };
+        let waiting = Waiting { item, answer, span: tracing::debug_span!("commit"), room };
+        match self.queue.try_send(waiting) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(waiting)) => waiting.answer.send(Err(OVERLOADED)),
+            Err(mpsc::error::TrySendError::Closed(waiting)) => {
+                waiting.answer.send(Err(ProposeError::NotLeader { leader: None }));
+            }
+        }
+    }
+
     /// Proposes and waits for the outcome, at most `within`.
     pub(super) async fn propose(&self, item: T, within: Duration) -> Result<T::Outcome, ProposeError> {
         let (answer, outcome) = oneshot::channel();
-        let overloaded = ProposeError::Overloaded { retry_after: RETRY_AFTER };
-        let bytes = u32::try_from(item.size()).expect("commands are far smaller");
-        let room = self.room.clone().try_acquire_many_owned(bytes).map_err(|_| overloaded.clone())?;
-        let waiting = Waiting { item, answer, span: tracing::debug_span!("commit"), room };
-        self.queue.try_send(waiting).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => overloaded,
-            mpsc::error::TrySendError::Closed(_) => ProposeError::NotLeader { leader: None },
-        })?;
+        // Whoever asked may have given up.
+        self.put(item, Answer::new(|result| drop(answer.send(result))));
         match tokio::time::timeout(within, outcome).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(ProposeError::Unknown { reason: "the shard stopped" }),
@@ -86,20 +92,20 @@ impl<T: Item> Proposals<T> {
     }
 }
 
-struct Proposer<T: Item> {
+struct Proposer {
     group: Group,
     leadership: watch::Receiver<Leadership>,
     seams: Seams,
     patience: Duration,
     in_flight: Arc<Semaphore>,
-    /// Taken from the queue, but too long for the entry before.
-    left_over: Option<Waiting<T>>,
 }
 
-impl<T: Item> Proposer<T> {
-    async fn run(mut self, mut queue: mpsc::Receiver<Waiting<T>>) {
+impl Proposer {
+    async fn run<T: Item>(mut self, mut queue: mpsc::Receiver<Waiting<T>>) {
+        // Taken from the queue, but too long for the entry before.
+        let mut left_over = None;
         loop {
-            let first = match self.left_over.take() {
+            let first = match left_over.take() {
                 Some(waiting) => waiting,
                 None => match queue.recv().await {
                     Some(waiting) => waiting,
@@ -108,54 +114,38 @@ impl<T: Item> Proposer<T> {
             };
             match self.slot().await {
                 Ok(slot) => {
-                    let batch = self.gather(first, &mut queue);
-                    if !batch.is_empty() {
-                        self.propose(batch, slot).await;
-                    }
+                    let batch = gather(first, &mut queue, &mut left_over);
+                    self.propose(batch, slot).await;
                 }
-                Err(leader) => {
-                    refuse(first, leader);
+                Err(error) => {
+                    first.answer.send(Err(error.clone()));
                     while let Ok(waiting) = queue.try_recv() {
-                        refuse(waiting, leader);
+                        waiting.answer.send(Err(error.clone()));
                     }
                 }
             }
         }
     }
 
-    /// Room for one more entry; or, as soon as this replica does not serve, who leads.
-    async fn slot(&mut self) -> Result<OwnedSemaphorePermit, Option<u64>> {
+    /// Room for one more entry; or why there is none: this replica does not serve, or no entry is done with in time.
+    async fn slot(&mut self) -> Result<OwnedSemaphorePermit, ProposeError> {
         let now = *self.leadership.borrow_and_update();
         if !now.serving {
-            return Err(now.leader);
+            return Err(ProposeError::NotLeader { leader: now.leader });
+        }
+        if let Ok(slot) = self.in_flight.clone().try_acquire_owned() {
+            return Ok(slot);
         }
         tokio::select! {
-            slot = self.in_flight.clone().acquire_owned() => slot.map_err(|_| None),
-            lost = self.leadership.wait_for(|now| !now.serving) => Err(lost.ok().and_then(|now| now.leader)),
-        }
-    }
-
-    /// What goes into one entry: all that waits, within the bounds of an entry.
-    fn gather(&mut self, first: Waiting<T>, queue: &mut mpsc::Receiver<Waiting<T>>) -> Vec<Waiting<T>> {
-        let mut bytes = 0;
-        let mut batch = Vec::new();
-        let mut next = Some(first);
-        while let Some(waiting) = next {
-            // Whoever has given up before the proposal needs none; the outcome was told to be unknown.
-            if !waiting.answer.is_closed() {
-                bytes += waiting.item.size();
-                if bytes > MAX_BATCH_BYTES && !batch.is_empty() {
-                    self.left_over = Some(waiting);
-                    break;
-                }
-                batch.push(waiting);
+            slot = self.in_flight.clone().acquire_owned() => slot.map_err(|_| OVERLOADED),
+            lost = self.leadership.wait_for(|now| !now.serving) => {
+                Err(ProposeError::NotLeader { leader: lost.ok().and_then(|now| now.leader) })
             }
-            next = if batch.len() < T::MAX_COMMANDS { queue.try_recv().ok() } else { None };
+            () = tokio::time::sleep(self.patience) => Err(OVERLOADED),
         }
-        batch
     }
 
-    async fn propose(&self, batch: Vec<Waiting<T>>, slot: OwnedSemaphorePermit) {
+    async fn propose<T: Item>(&self, batch: Vec<Waiting<T>>, slot: OwnedSemaphorePermit) {
         let mut items = Vec::with_capacity(batch.len());
         let mut answers = Vec::with_capacity(batch.len());
         let mut spans = Vec::new();
@@ -182,6 +172,27 @@ impl<T: Item> Proposer<T> {
     }
 }
 
+/// What goes into one entry: all that waits, within the bounds of an entry.
+fn gather<T: Item>(
+    first: Waiting<T>,
+    queue: &mut mpsc::Receiver<Waiting<T>>,
+    left_over: &mut Option<Waiting<T>>,
+) -> Vec<Waiting<T>> {
+    let mut bytes = 0;
+    let mut batch = Vec::new();
+    let mut next = Some(first);
+    while let Some(waiting) = next {
+        bytes += waiting.item.size();
+        if bytes > MAX_BATCH_BYTES && !batch.is_empty() {
+            *left_over = Some(waiting);
+            break;
+        }
+        batch.push(waiting);
+        next = if batch.len() < T::MAX_COMMANDS { queue.try_recv().ok() } else { None };
+    }
+    batch
+}
+
 /// Answers a batch when its entry is applied, or unknown when it takes too long. Returns only when the entry is done with.
 async fn finish<T: Item>(
     result: impl Future<Output = Result<ClientWriteResult<Types>, impl Sized>>,
@@ -200,8 +211,7 @@ async fn finish<T: Item>(
             let outcomes = T::outcomes(response.data);
             assert_eq!(outcomes.len(), answers.len(), "each command has one outcome");
             for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                // Whoever asked may have given up.
-                let _ = answer.send(Ok(outcome));
+                answer.send(Ok(outcome));
             }
         }
         Ok(Err(error)) => answer_all::<T>(answers, &propose_error(&error)),
@@ -223,12 +233,6 @@ fn propose_error(error: &ClientWriteError<Types>) -> ProposeError {
 
 fn answer_all<T: Item>(answers: Vec<Answer<T::Outcome>>, error: &ProposeError) {
     for answer in answers {
-        // Whoever asked may have given up.
-        let _ = answer.send(Err(error.clone()));
+        answer.send(Err(error.clone()));
     }
-}
-
-fn refuse<T: Item>(waiting: Waiting<T>, leader: Option<u64>) {
-    // Whoever asked may have given up.
-    let _ = waiting.answer.send(Err(ProposeError::NotLeader { leader }));
 }

@@ -23,9 +23,13 @@ use crate::edge::Edge;
 use crate::limits::{OUTBOUND_BYTES, OUTBOUND_FRAMES, OUTBOUND_HARD_FRAMES, STALLED_TIMEOUT};
 use crate::metrics::{Carrier, Metrics};
 use crate::reason;
-use crate::session::{Effect, End, Session};
+use crate::session::{Effect, End, FrameFault, Session};
 use hansard_proto::status;
+use hansard_proto::v1::ConnectRequest;
 use perform::Performer;
+
+/// Frames that are taken from a client before the session's effects are done: few, as each may have several.
+const FRAMES_AT_ONCE: usize = 32;
 
 /// Drives a session until it ends.
 pub(crate) async fn serve(
@@ -89,8 +93,12 @@ impl Connection {
             tokio::select! {
                 frame = source.next(), if listens => match frame {
                     Some(frame) => {
-                        self.frames_in.inc();
-                        self.session.on_frame(now, frame, &mut effects);
+                        self.frame(now, frame, &mut effects);
+                        // Whatever else has come already, so that it goes on together.
+                        for _ in 1..FRAMES_AT_ONCE {
+                            let Some(Some(frame)) = source.next().now_or_never() else { break };
+                            self.frame(now, frame, &mut effects);
+                        }
                     }
                     None => return self.client_gone(&mut effects),
                 },
@@ -113,6 +121,11 @@ impl Connection {
                 () = tokio::time::sleep_until(tick) => self.tick(&mut effects),
             }
         }
+    }
+
+    fn frame(&mut self, now: Instant, frame: Result<ConnectRequest, FrameFault>, effects: &mut Vec<Effect>) {
+        self.frames_in.inc();
+        self.session.on_frame(now, frame, effects);
     }
 
     /// Whether so much waits for the client that follows pause.

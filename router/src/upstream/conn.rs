@@ -1,6 +1,6 @@
 //! A live link to a node: what may be sent over it, and who waits for an answer.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -38,6 +38,7 @@ pub(super) enum Lost {
 #[derive(Debug)]
 struct Waiting {
     shard: ShardId,
+    deadline: Instant,
     answer: oneshot::Sender<Result<Outcome, Lost>>,
 }
 
@@ -45,35 +46,40 @@ struct Waiting {
 pub(super) struct Conn {
     pub(super) id: ConnId,
     items: mpsc::Sender<Item>,
-    /// `None` once the link is gone.
-    waiting: Mutex<Option<HashMap<u64, Waiting>>>,
+    /// By the call's id; `None` once the link is gone.
+    waiting: Mutex<Option<BTreeMap<u64, Waiting>>>,
     next: AtomicU64,
 }
 
 impl Conn {
     pub(super) fn new(id: ConnId, items: mpsc::Sender<Item>) -> Self {
-        Self { id, items, waiting: Mutex::new(Some(HashMap::new())), next: AtomicU64::new(1) }
+        Self { id, items, waiting: Mutex::new(Some(BTreeMap::new())), next: AtomicU64::new(1) }
     }
 
-    /// Sends a call and waits for its answer until `deadline`. Dropping the future forgets the call.
+    /// Sends a call and waits for its answer until `deadline`, or a little longer: see [`Conn::expire`]. Dropping the future forgets
+    /// the call.
     pub(super) async fn call(&self, shard: ShardId, mut call: NodeCall, deadline: Instant) -> Result<Outcome, Lost> {
         call.id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
-        let _forget = {
+        let forget = {
             let mut waiting = self.lock();
             let waiting = waiting.as_mut().ok_or(Lost::Down)?;
             if waiting.len() >= LINK_CALLS {
                 return Err(Lost::Full);
             }
-            waiting.insert(call.id, Waiting { shard, answer });
+            waiting.insert(call.id, Waiting { shard, deadline, answer });
             Forget { conn: self, id: call.id }
         };
         self.send(Item::Call(Box::new(call)))?;
-        match tokio::time::timeout_at(deadline, answered).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(Lost::Unknown),
-            Err(_) => Err(Lost::Late),
-        }
+        let answer = answered.await.unwrap_or(Err(Lost::Unknown));
+        // Whoever answered has taken it out.
+        std::mem::forget(forget);
+        answer
+    }
+
+    /// Tells those whose time is over. One look at all of them now and then is cheaper than a timer for each.
+    pub(super) fn expire(&self, now: Instant) {
+        self.lose(Lost::Late, |call| call.deadline <= now);
     }
 
     /// Queues something; never waits.
@@ -95,13 +101,17 @@ impl Conn {
 
     /// The shard has another leader: calls to this node may never be answered.
     pub(super) fn deposed(&self, shard: ShardId) {
-        let mut lock = self.lock();
-        let Some(waiting) = lock.as_mut() else { return };
-        let lost: Vec<u64> = waiting.iter().filter(|(_, call)| call.shard == shard).map(|(id, _)| *id).collect();
-        for id in lost {
-            if let Some(call) = waiting.remove(&id) {
-                let _ = call.answer.send(Err(Lost::Unknown));
-            }
+        self.lose(Lost::Unknown, |call| call.shard == shard);
+    }
+
+    fn lose(&self, why: Lost, which: impl Fn(&Waiting) -> bool) {
+        let lost: Vec<Waiting> = match self.lock().as_mut() {
+            Some(waiting) => waiting.extract_if(.., |_, call| which(call)).map(|(_, call)| call).collect(),
+            None => return,
+        };
+        for call in lost {
+            // Whoever asked may have gone.
+            let _ = call.answer.send(Err(why));
         }
     }
 
@@ -114,10 +124,10 @@ impl Conn {
 
     /// Calls that wait for their answers.
     pub(super) fn in_flight(&self) -> usize {
-        self.lock().as_ref().map_or(0, HashMap::len)
+        self.lock().as_ref().map_or(0, BTreeMap::len)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, Waiting>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<BTreeMap<u64, Waiting>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

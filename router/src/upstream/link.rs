@@ -9,6 +9,7 @@ use hansard_proto::cluster::v1::edge_service_client::EdgeServiceClient;
 use hansard_proto::cluster::v1::{LinkHello, LinkResponse, LinkWelcome};
 use hansard_runtime::net::{self, Role};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
@@ -23,6 +24,8 @@ const PROTOCOL: u32 = 1;
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest batch from a node: pages and feeds of up to 1 MiB each, several to a batch.
 const MAX_BATCH: usize = 64 << 20;
+/// How often calls whose time is over are looked for.
+const EXPIRY: Duration = Duration::from_millis(250);
 /// Pause before an address is tried again whose node is linked by another address.
 const ALIAS_PAUSE: Duration = Duration::from_secs(30);
 
@@ -101,8 +104,16 @@ async fn open(channel: Channel, batches: Batches) -> Result<(LinkWelcome, Stream
 
 async fn read(conn: &Conn, mut stream: Streaming<LinkResponse>, events: &dyn LinkEvents) -> LinkError {
     let mut first = true;
+    let mut looks = tokio::time::interval(EXPIRY);
     loop {
-        let batch = match stream.message().await {
+        let message = tokio::select! {
+            message = stream.message() => message,
+            _ = looks.tick() => {
+                conn.expire(Instant::now());
+                continue;
+            }
+        };
+        let batch = match message {
             Ok(Some(batch)) => batch,
             Ok(None) => return LinkError::Status(tonic::Status::unavailable("the node ended the link")),
             Err(status) => return LinkError::Status(status),
