@@ -16,7 +16,7 @@ use super::{
     commands::{self, Next},
     members,
     proposing::propose,
-    shards::{adjust, infos},
+    shards::{adjust, infos, is_member},
 };
 use crate::{raft::NodeInfo, shard::MetaShard, state::Node};
 
@@ -65,9 +65,12 @@ async fn found(node: &Arc<Node>, meta: &MetaShard) -> Result<(), String> {
 }
 
 /// Makes one shard's voters what placement says, one in each turn: a controller that stopped in the middle of a move may have
-/// left others, or its change may come to pass now.
+/// left others, or its change may come to pass now. Whoever is out of reach could not catch up: the next step replaces it.
 async fn audit(node: &Arc<Node>, view: &MetaView, turn: usize) {
     let Some(place) = view.shards.get(turn % view.shards.len().max(1)) else { return };
+    if !place.voters.iter().all(|voter| node.reachable(*voter)) {
+        return;
+    }
     // A shard without a leader has its turn again.
     if let Err(why) = make_so(node, view, place, AUDIT).await {
         tracing::debug!(shard = %place.shard, why, "a shard's voters could not be compared with its placement");
@@ -91,7 +94,9 @@ async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) -> Result<(),
         Some(Next::Retire(id)) => {
             // Placement knows it no more. Does any shard? Whoever votes must not be switched off.
             for place in &view.shards {
-                make_so(node, view, place, SEARCH).await?;
+                if is_member(node, view, place.shard, id).await? {
+                    make_so(node, view, place, SEARCH).await?;
+                }
             }
             put(node, MetaAction::RetireNode(id)).await?;
             tracing::info!(node = id, "a node is decommissioned; it may be switched off");

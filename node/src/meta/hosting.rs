@@ -118,7 +118,7 @@ async fn found_group(node: &Arc<Node>, view: &MetaView, place: &ShardPlace, repl
 
 /// Whoever votes counts on its replica, whatever the placement says: so the shard is asked.
 async fn remove(node: &Arc<Node>, view: &MetaView, shard: ShardId) {
-    match shards::is_member(node, view, shard).await {
+    match shards::is_member(node, view, shard, node.local.id).await {
         Ok(false) if node.hosting.may_remove(shard) => {}
         Ok(_) => return,
         Err(why) => {

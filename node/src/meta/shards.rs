@@ -48,10 +48,10 @@ pub(super) async fn adjust(
     ask_leader(node, view, shard, Question::Change(change), search).await.map(drop)
 }
 
-/// Whether this node is a member of a shard, as a quorum of it knows.
-pub(super) async fn is_member(node: &Arc<Node>, view: &MetaView, shard: ShardId) -> Result<bool, String> {
+/// Whether somebody is a member of a shard, as a quorum of it knows.
+pub(super) async fn is_member(node: &Arc<Node>, view: &MetaView, shard: ShardId, who: NodeId) -> Result<bool, String> {
     let members = ask_leader(node, view, shard, Question::Members, Duration::ZERO).await?;
-    Ok(members.contains(&node.local.id))
+    Ok(members.contains(&who))
 }
 
 /// Asks whoever is thought to lead, then all voters, and whomever they name.
