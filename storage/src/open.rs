@@ -63,7 +63,10 @@ pub(crate) fn open(options: &Options, seams: Seams) -> Result<Opened, OpenError>
         make_room: Box::new(move || room.free_ballast()),
     })?;
     let engine = (seams.engine)()?;
-    let listed = read_directory(engine.as_ref(), &identity)?;
+    let listed = match known {
+        Some(identity) => read_directory(engine.as_ref(), &identity)?,
+        None => expect_unused(engine.as_ref())?,
+    };
     let repairs = compare(scanned.ledger(), &listed)?;
     let log = Arc::new(scanned.start()?);
     let next = directory::next_keyspace(engine.as_ref()).map_err(unreadable)?;
@@ -134,6 +137,18 @@ fn read_directory(engine: &dyn Engine, identity: &Identity) -> Result<Vec<(Shard
         }
     }
     directory::list(engine).map_err(unreadable)
+}
+
+/// The shards of a state without IDENTITY: none. It may be that of a start which ended before the directory had one; what it
+/// says of the store is written anew.
+fn expect_unused(engine: &dyn Engine) -> Result<Vec<(ShardId, Listed)>, OpenError> {
+    let row = engine.get(&directory::store_key())?;
+    let cluster = row.map(|row| directory::read_store_row(&row)).transpose().map_err(|e| unreadable(e.into()))?;
+    let listed = directory::list(engine).map_err(unreadable)?;
+    if cluster.is_some_and(|(_, cluster)| cluster.is_some()) || !listed.is_empty() {
+        return Err(OpenError::damaged("IDENTITY is missing, but the state was used", "IDENTITY"));
+    }
+    Ok(listed)
 }
 
 /// Compares log and state, shard by shard.

@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use hansard_domain::ClusterId;
-use hansard_storage::{OpenError, SimEngine, WriterMode};
+use hansard_storage::{FreshIdentity, OpenError, SimEngine, WriterMode};
 
 /// A store with three acked batches of entries, closed cleanly, so that the tail mark covers all of them.
 fn filled() -> Rig {
@@ -225,6 +225,30 @@ fn identity_replaced_missing_or_flipped() {
     assert!(refused(&rig).contains("another store"));
     rig.disk.kill();
 
+    hansard_storage::Disk::remove(&rig.disk, "IDENTITY").unwrap();
+    assert!(refused(&rig).contains("IDENTITY is missing"));
+}
+
+#[test]
+fn a_start_that_ended_before_it_had_an_identity_is_followed_by_another() {
+    let mut rig = Rig::new(WriterMode::Inline);
+    drop(rig.open());
+    hansard_storage::Disk::remove(&rig.disk, "IDENTITY").unwrap();
+    rig.options.fresh = FreshIdentity { store: [8; 16], node: 43 };
+    let store = rig.open();
+    append(&store.shard(id(1)).unwrap(), &entries(1, 1, 3));
+    drop(store);
+    let store = rig.open();
+    assert_eq!(store.identity().node, 43);
+    assert_eq!(indexes(&store.shard(id(1)).unwrap()), [(1, 1), (1, 2)]);
+}
+
+#[test]
+fn a_state_of_a_cluster_without_an_identity_is_refused() {
+    let rig = Rig::new(WriterMode::Inline);
+    let store = rig.open();
+    store.set_cluster(ClusterId::from_bytes([1; 16])).unwrap();
+    drop(store);
     hansard_storage::Disk::remove(&rig.disk, "IDENTITY").unwrap();
     assert!(refused(&rig).contains("IDENTITY is missing"));
 }
