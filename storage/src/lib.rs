@@ -39,7 +39,7 @@ pub use error::{OpenError, SnapshotError, StoreError};
 pub use identity::Identity;
 pub use log::Done;
 pub use mark::{AppliedMark, LogBounds, LogPosition, Vote};
-pub use options::{FatalHook, FreshIdentity, OpenEngine, Options, Seams, WriterMode};
+pub use options::{CheckState, FatalHook, FreshIdentity, OpenEngine, Options, Seams, WriterMode};
 pub use pressure::StorePressure;
 pub use shard::{Durable, ShardLog, ShardStore};
 pub use snapshot::{CHUNK_BYTES, SnapshotReader, SnapshotWriter};

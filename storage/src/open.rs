@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use hansard_domain::ShardId;
 
 use crate::disk::{Disk, DiskLock};
-use crate::engine::{Engine, WriteOp};
+use crate::engine::{View, WriteOp};
 use crate::error::{OpenError, StoreError};
 use crate::identity::Identity;
 use crate::log::{self, Front, Ledger, LogConfig, NodeLog};
@@ -62,12 +62,15 @@ pub(crate) fn open(options: &Options, seams: Seams) -> Result<Opened, OpenError>
         stats: Arc::clone(&stats),
         make_room: Box::new(move || room.free_ballast()),
     })?;
-    let engine = (seams.engine)()?;
-    let listed = match known {
-        Some(identity) => read_directory(engine.as_ref(), &identity)?,
-        None => expect_unused(engine.as_ref())?,
-    };
-    let repairs = compare(scanned.ledger(), &listed)?;
+    let (mut listed, mut repairs) = (Vec::new(), BTreeMap::new());
+    let engine = (seams.engine)(&mut |state| {
+        listed = match known {
+            Some(identity) => read_directory(state, &identity)?,
+            None => expect_unused(state)?,
+        };
+        repairs = compare(scanned.ledger(), &listed)?;
+        Ok(())
+    })?;
     let log = Arc::new(scanned.start()?);
     let next = directory::next_keyspace(engine.as_ref()).map_err(unreadable)?;
     let tables = Arc::new(Tables::new(engine, next, Arc::clone(&seams.fatal), Arc::clone(&stats)));
@@ -125,8 +128,8 @@ fn unreadable(error: StoreError) -> OpenError {
 }
 
 /// The shards the state has, once it is sure that the state is this store's.
-fn read_directory(engine: &dyn Engine, identity: &Identity) -> Result<Vec<(ShardId, Listed)>, OpenError> {
-    let row = engine.get(&directory::store_key())?;
+fn read_directory(state: &dyn View, identity: &Identity) -> Result<Vec<(ShardId, Listed)>, OpenError> {
+    let row = state.get(&directory::store_key())?;
     if let Some(row) = row {
         let (store, cluster) = directory::read_store_row(&row).map_err(|e| unreadable(e.into()))?;
         if store != identity.store {
@@ -136,15 +139,15 @@ fn read_directory(engine: &dyn Engine, identity: &Identity) -> Result<Vec<(Shard
             return Err(OpenError::damaged("IDENTITY is older than the state, or was replaced", "IDENTITY"));
         }
     }
-    directory::list(engine).map_err(unreadable)
+    directory::list(state).map_err(unreadable)
 }
 
 /// The shards of a state without IDENTITY: none. It may be that of a start which ended before the directory had one; what it
 /// says of the store is written anew.
-fn expect_unused(engine: &dyn Engine) -> Result<Vec<(ShardId, Listed)>, OpenError> {
-    let row = engine.get(&directory::store_key())?;
+fn expect_unused(state: &dyn View) -> Result<Vec<(ShardId, Listed)>, OpenError> {
+    let row = state.get(&directory::store_key())?;
     let cluster = row.map(|row| directory::read_store_row(&row)).transpose().map_err(|e| unreadable(e.into()))?;
-    let listed = directory::list(engine).map_err(unreadable)?;
+    let listed = directory::list(state).map_err(unreadable)?;
     if cluster.is_some_and(|(_, cluster)| cluster.is_some()) || !listed.is_empty() {
         return Err(OpenError::damaged("IDENTITY is missing, but the state was used", "IDENTITY"));
     }

@@ -7,13 +7,18 @@ use std::time::Duration;
 use hansard_domain::ClusterId;
 
 use crate::disk::{Disk, RealDisk};
-use crate::engine::{Engine, EngineError, RocksEngine, RocksOptions};
+use crate::engine::{Engine, RocksEngine, RocksOptions, View};
+use crate::error::OpenError;
 
 /// Called once when a write or a sync failed, with what failed. Production logs it and aborts.
 pub type FatalHook = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Opens the state engine; called after the lock was taken and the identity was checked.
-pub type OpenEngine = Box<dyn FnOnce() -> Result<Arc<dyn Engine>, EngineError> + Send>;
+/// Looks at a state before anything in it is changed.
+pub type CheckState<'a> = dyn FnMut(&dyn View) -> Result<(), OpenError> + 'a;
+
+/// Opens the state engine, once the check has accepted what it holds; until then nothing may change on the disk. Called after the
+/// lock was taken and the log was read.
+pub type OpenEngine = Box<dyn FnOnce(&mut CheckState<'_>) -> Result<Arc<dyn Engine>, OpenError> + Send>;
 
 /// Ids a new directory gets; drawn by the caller, so that storage needs no dice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,16 +136,20 @@ impl Seams {
         let state = options.dir.join("state");
         Self {
             disk: Arc::new(RealDisk::new(&options.dir)),
-            engine: Box::new(move || Ok(Arc::new(RocksEngine::open(&state, &rocks)?))),
+            engine: Box::new(move |check| Ok(Arc::new(RocksEngine::open_checked(&state, &rocks, check)?))),
             writer: WriterMode::Thread,
             fatal: Arc::new(abort),
         }
     }
 }
 
+/// What an operator does when it happens again and again.
+const ADVICE: &str = "check the disk and start the node again; if it ends again, keep its directory, and start it with an empty one under \
+     a new node id";
+
 /// Ends the process: after a failed write or sync nothing that memory says can be trusted to be on disk.
 fn abort(what: &str) {
-    tracing::error!(what, "storage failed, the process ends");
-    eprintln!("hansard: storage failed, the process ends: {what}");
+    tracing::error!(what, advice = ADVICE, "storage failed, the process ends");
+    eprintln!("hansard: storage failed, the process ends: {what}; {ADVICE}");
     std::process::abort();
 }

@@ -270,6 +270,7 @@ impl Background {
                 let Some(inner) = weak.upgrade() else { return };
                 inner.space.probe();
                 inner.log.observe();
+                inner.log.sync_witness();
                 // A failure has called the fatal hook.
                 if inner.flush_if_due().is_err() {
                     return;

@@ -6,6 +6,9 @@ use common::*;
 use hansard_domain::ClusterId;
 use hansard_storage::{FreshIdentity, OpenError, SimEngine, WriterMode};
 
+/// The second tail mark.
+const WITNESS: &str = "log/witness";
+
 /// A store with three acked batches of entries, closed cleanly, so that the tail mark covers all of them.
 fn filled() -> Rig {
     let rig = Rig::new(WriterMode::Inline);
@@ -186,7 +189,57 @@ fn an_old_copy_of_the_log() {
     apply_to(&shard, 1, 40);
     rig.disk.kill();
     rig.disk.edit(CURRENT, |bytes| *bytes = old);
+    assert!(refused(&rig).contains("synced up to"));
+    // The state alone tells, too.
+    hansard_storage::Disk::remove(&rig.disk, WITNESS).unwrap();
     assert!(refused(&rig).contains("but had entry 40"));
+}
+
+#[test]
+fn an_old_copy_of_the_log_that_no_state_contradicts() {
+    let rig = filled();
+    let mut old = Vec::new();
+    rig.disk.edit(CURRENT, |bytes| old = bytes.clone());
+    rig.disk.kill();
+    append(&rig.open().shard(id(1)).unwrap(), &entries(1, 31, 41));
+    rig.disk.kill();
+    rig.disk.edit(CURRENT, |bytes| *bytes = old);
+    assert!(refused(&rig).contains("synced up to"));
+}
+
+/// A store whose last batch was synced, and no tail mark after it.
+fn unmarked() -> Rig {
+    let rig = filled();
+    rig.disk.kill();
+    let store = rig.open();
+    append(&store.shard(id(1)).unwrap(), &entries(1, 31, 32));
+    rig.disk.kill();
+    rig
+}
+
+#[test]
+fn a_killed_process_has_told_the_witness_of_its_last_batch() {
+    let rig = unmarked();
+    let at = find(&rig, "entry 1.31");
+    rig.disk.flip_bit(CURRENT, at, 0);
+    assert!(refused(&rig).contains("synced up to"));
+    rig.disk.flip_bit(CURRENT, at, 0);
+    assert_eq!(indexes(&rig.open().shard(id(1)).unwrap()).len(), 31);
+}
+
+#[test]
+fn a_damaged_or_missing_witness_harms_nobody() {
+    for slot in [0, 4096] {
+        let rig = unmarked();
+        rig.disk.edit(WITNESS, |bytes| bytes[slot..slot + 4096].fill(0xff));
+        assert_eq!(indexes(&rig.open().shard(id(1)).unwrap()).len(), 31);
+    }
+    let rig = unmarked();
+    rig.disk.edit(WITNESS, |bytes| bytes.truncate(100));
+    assert_eq!(indexes(&rig.open().shard(id(1)).unwrap()).len(), 31);
+    rig.disk.kill();
+    hansard_storage::Disk::remove(&rig.disk, WITNESS).unwrap();
+    assert_eq!(indexes(&rig.open().shard(id(1)).unwrap()).len(), 31);
 }
 
 #[test]

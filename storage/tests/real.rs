@@ -4,6 +4,8 @@
 #![allow(clippy::let_underscore_future)]
 
 mod common;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::channel;
 
@@ -94,6 +96,73 @@ fn a_killed_process_loses_nothing_acked() {
     assert_eq!(shard.rows().applied(), None);
 }
 
+/// What RocksDB keeps in a directory, but for what it tells people.
+fn state_files(state: &Path) -> BTreeMap<String, Vec<u8>> {
+    let names = std::fs::read_dir(state).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter(|name| !name.starts_with("LOG"))
+        .map(|name| (name.clone(), std::fs::read(state.join(name)).unwrap()))
+        .collect()
+}
+
+fn manifest(state: &Path) -> PathBuf {
+    state.join(std::fs::read_to_string(state.join("CURRENT")).unwrap().trim())
+}
+
+/// A store whose state was flushed twice, at entries 10 and 90, and the manifest's length after the first time.
+fn flushed_twice(dir: &Path, purge: bool) -> u64 {
+    let store = open_real(dir).unwrap();
+    let shard = store.shard(id(1)).unwrap();
+    append(&shard, &entries(1, 1, 101));
+    apply_to(&shard, 1, 10);
+    let length = std::fs::metadata(manifest(&dir.join("state"))).unwrap().len();
+    apply_to(&shard, 1, 90);
+    if purge {
+        shard.log().purge((1, 80)).wait().unwrap();
+    }
+    length
+}
+
+#[test]
+fn an_older_manifest_is_refused_where_the_log_was_purged_and_no_file_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let length = flushed_twice(dir.path(), true);
+    let state = dir.path().join("state");
+    let whole = std::fs::read(manifest(&state)).unwrap();
+    std::fs::write(manifest(&state), &whole[..length as usize]).unwrap();
+    let before = state_files(&state);
+    let error = open_real(dir.path()).err().unwrap();
+    assert!(matches!(error, OpenError::Damaged { .. }) && error.to_string().contains("rows are missing"), "{error}");
+    assert_eq!(state_files(&state).keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    std::fs::write(manifest(&state), whole).unwrap();
+    assert_eq!(open_real(dir.path()).unwrap().shard(id(1)).unwrap().rows().applied(), Some(mark(1, 90)));
+}
+
+#[test]
+fn an_older_manifest_is_replayed_where_the_log_has_it_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let length = flushed_twice(dir.path(), false);
+    let manifest = manifest(&dir.path().join("state"));
+    std::fs::File::options().write(true).open(manifest).unwrap().set_len(length).unwrap();
+    let shard = open_real(dir.path()).unwrap().shard(id(1)).unwrap();
+    assert_eq!((shard.rows().applied(), indexes(&shard).len()), (Some(mark(1, 10)), 100));
+}
+
+#[test]
+fn a_state_without_current_is_refused_and_no_file_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    flushed_twice(dir.path(), false);
+    let state = dir.path().join("state");
+    let current = std::fs::read(state.join("CURRENT")).unwrap();
+    std::fs::remove_file(state.join("CURRENT")).unwrap();
+    let before = state_files(&state);
+    let error = open_real(dir.path()).err().unwrap();
+    assert!(error.to_string().contains("CURRENT is missing"), "{error}");
+    assert_eq!(state_files(&state), before);
+    std::fs::write(state.join("CURRENT"), current).unwrap();
+    assert_eq!(open_real(dir.path()).unwrap().shard(id(1)).unwrap().rows().applied(), Some(mark(1, 90)));
+}
+
 #[test]
 fn state_directory_deleted() {
     let dir = tempfile::tempdir().unwrap();
@@ -106,4 +175,5 @@ fn state_directory_deleted() {
     std::fs::remove_dir_all(dir.path().join("state")).unwrap();
     let error = open_real(dir.path()).err().unwrap();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    assert!(!dir.path().join("state").exists(), "a refusal makes nothing");
 }

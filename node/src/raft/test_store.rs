@@ -46,7 +46,10 @@ impl TestStore {
         let engine = self.engine.lock().expect("no holder panics").clone();
         let seams = Seams {
             disk: Arc::new(self.disk.clone()),
-            engine: Box::new(move || Ok(Arc::new(engine))),
+            engine: Box::new(move |check| {
+                check(&engine)?;
+                Ok(Arc::new(engine))
+            }),
             writer: WriterMode::Thread,
             fatal: Arc::new(|what| panic!("storage failed: {what}")),
         };

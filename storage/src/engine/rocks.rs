@@ -1,5 +1,6 @@
 //! RocksDB: one column family, no write-ahead log (the node's log is that), bounded memory.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use rocksdb::{
 
 use super::pinned::Pinned;
 use super::{Engine, EngineError, View, Visit, WriteBatch, WriteOp};
+use crate::error::OpenError;
+use crate::options::CheckState;
 
 /// Memory and files of the engine. Memory is bounded by `write_buffer_bytes * write_buffers + block_cache_bytes`
 /// and about 10 KiB per open file.
@@ -90,6 +93,66 @@ impl RocksEngine {
     pub fn open(dir: &Path, options: &RocksOptions) -> Result<Self, EngineError> {
         let db = DB::open(&engine_options(options)?, dir).map_err(failed)?;
         Ok(Self { db: Arc::new(db) })
+    }
+
+    /// Opens or creates the database in `dir`, once `check` has accepted what it holds. RocksDB removes the files that its
+    /// manifest does not name when it is opened for writing, and creates a database where `CURRENT` is missing: with a damaged
+    /// manifest these would be the files that are needed.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and what `check` says; nothing was changed then.
+    pub fn open_checked(dir: &Path, options: &RocksOptions, check: &mut CheckState<'_>) -> Result<Self, OpenError> {
+        if dir.join("CURRENT").exists() {
+            let reader = DB::open_for_read_only(&engine_options(options)?, dir, false).map_err(failed)?;
+            check(&Reader(reader))?;
+        } else if holds_rows(dir).map_err(OpenError::io("listing state/"))? {
+            return Err(OpenError::damaged("CURRENT is missing, but files with rows are there", "state/"));
+        } else {
+            check(&Nothing)?;
+        }
+        Ok(Self::open(dir, options)?)
+    }
+}
+
+/// Whether a directory has files with rows.
+fn holds_rows(dir: &Path) -> io::Result<bool> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        if Path::new(&name).extension().is_some_and(|extension| extension == "sst" || extension == "blob") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A database that is only looked at.
+struct Reader(DB);
+
+impl View for Reader {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        let value = self.0.get_pinned(key).map_err(failed)?;
+        Ok(value.map(|v| Bytes::copy_from_slice(&v)))
+    }
+
+    fn scan(&self, from: &[u8], to: &[u8], reverse: bool, visit: &mut Visit<'_>) -> Result<(), EngineError> {
+        visit_all(self.0.raw_iterator_opt(bounded(from, to)), reverse, visit)
+    }
+}
+
+/// A database that is not there yet.
+struct Nothing;
+
+impl View for Nothing {
+    fn get(&self, _: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        Ok(None)
+    }
+
+    fn scan(&self, _: &[u8], _: &[u8], _: bool, _: &mut Visit<'_>) -> Result<(), EngineError> {
+        Ok(())
     }
 }
 

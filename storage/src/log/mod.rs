@@ -9,6 +9,7 @@ mod record;
 mod recover;
 mod segments;
 mod survey;
+mod witness;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::options::{FatalHook, WriterMode};
 use crate::stats::Stats;
 use queue::{Drained, Op, Queue};
 use record::Record;
+use witness::Witness;
 use writer::Writer;
 
 pub(crate) use front::Front;
@@ -47,6 +49,7 @@ pub(crate) struct Shared {
     cache_bytes: u64,
     segment_bytes: u64,
     target_bytes: u64,
+    witness: Witness,
 }
 
 fn locked<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -202,6 +205,13 @@ impl NodeLog {
         let (ops, bytes) = self.shared.queue.depth();
         Stats::set(&self.shared.stats.queue_depth, ops as u64);
         Stats::set(&self.shared.stats.queue_bytes, bytes as u64);
+    }
+
+    /// Makes the witness durable, beside the writer. A failure ends the log.
+    pub(crate) fn sync_witness(&self) {
+        if let Err(error) = self.shared.witness.sync() {
+            self.shared.fail(&error, Vec::new());
+        }
     }
 
     /// Writes what waits and the tail mark, and ends the threads. Later operations fail.

@@ -1,8 +1,9 @@
 //! Opening the log: what was acked is all there, or the log is refused.
 //!
-//! A last batch that was never acked may be torn; it is cut. It is told from damage by three witnesses: a record of a
-//! later batch (a batch is written only after the one before it was synced), the tail mark, and the mark of the next
-//! segment (written only after the whole segment was synced). If any of them speaks, the log is damaged.
+//! A last batch that was never acked may be torn; it is cut. It is told from damage by four witnesses: a record of a
+//! later batch (a batch is written only after the one before it was synced), the tail mark, the mark of the next
+//! segment (written only after the whole segment was synced), and the tail mark's copy in a file of its own. If any of them
+//! speaks, the log is damaged.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,6 +18,7 @@ use super::queue::Queue;
 use super::record::Record;
 use super::segments::{DIR, Segments, segment_name};
 use super::survey::{Survey, survey};
+use super::witness::{self, Witness};
 use super::writer::{Tail, Writer};
 use super::{Front, NodeLog, Shared};
 use crate::disk::{Disk, DiskFile};
@@ -82,7 +84,8 @@ impl Scanned<'_> {
     pub(crate) fn start(self) -> Result<NodeLog, OpenError> {
         let Self { config, segments, survey, chain, tail_segment, offset } = self;
         let options = config.options;
-        let tail = settle(&survey, &chain, tail_segment, offset)?;
+        let witness = Witness::open(config.disk.as_ref()).map_err(OpenError::io("opening log/witness"))?;
+        let tail = settle(&survey, &chain, tail_segment, offset, &witness)?;
         let mut files = survey.live_files();
         let ready = files.split_off(&(tail_segment + 1)).into_iter().next();
         let ready = ready.and_then(|(number, file)| survey.headers.get(&number).map(|header| (*header, file)));
@@ -105,6 +108,7 @@ impl Scanned<'_> {
             cache_bytes: options.tail_cache_bytes as u64,
             segment_bytes: options.segment_bytes,
             target_bytes: options.log_target_bytes,
+            witness,
         });
         for (number, file) in &files {
             shared.add_segment(*number, file);
@@ -120,6 +124,10 @@ fn found(disk: &dyn Disk, store: [u8; 16], segments: &Segments) -> Result<Survey
     disk.create_dir(DIR).map_err(OpenError::io("making log/"))?;
     for name in disk.list(DIR).map_err(OpenError::io("listing log/"))? {
         let path = format!("{DIR}/{name}");
+        if path == witness::FILE {
+            // What it says of another store counts for nothing.
+            continue;
+        }
         if name.ends_with(".seg") {
             let file = disk.open(&path).map_err(OpenError::io(format!("opening {path}")))?;
             let bytes = read_all(file.as_ref(), &path)?;
@@ -250,7 +258,7 @@ fn rewrite(file: &dyn DiskFile, end: u64) -> io::Result<()> {
 
 /// Writes what was read once more and syncs it, then marks it. A killed process may have left it in memory only; and after
 /// a sync that failed the kernel keeps it in memory as if it were on the disk, so that a sync alone would not write it.
-fn settle(survey: &Survey, chain: &Chain, segment: u64, offset: u64) -> Result<Tail, OpenError> {
+fn settle(survey: &Survey, chain: &Chain, segment: u64, offset: u64, witness: &Witness) -> Result<Tail, OpenError> {
     let file = Arc::clone(&survey.files[&segment]);
     let path = segment_name(segment);
     let mut header = survey.headers[&segment];
@@ -264,7 +272,9 @@ fn settle(survey: &Survey, chain: &Chain, segment: u64, offset: u64) -> Result<T
         rewrite(file.as_ref(), align(offset))?;
         file.sync()?;
         file.write_at(header.slot(), &header.encode())?;
-        file.sync()
+        file.sync()?;
+        witness.write(header)?;
+        witness.sync()
     };
     write().map_err(OpenError::io(format!("marking {path}")))?;
     Ok(Tail { file, header, synced, offset: align(offset), epoch: highest + 1 })

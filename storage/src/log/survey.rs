@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::format::{BLOCK, DATA_START, SegmentHeader, VERSION};
 use super::segments::{DIR, Ready, segment_name, segment_number};
+use super::witness;
 use crate::codec::CodecError;
 use crate::disk::{Disk, DiskFile};
 use crate::error::OpenError;
@@ -17,6 +18,8 @@ pub(super) struct Survey {
     /// Segments that were given up before a crash.
     pub(super) leftovers: Vec<String>,
     pub(super) spares: Vec<String>,
+    /// Up to where the log was synced, as the witness has it.
+    witnessed: u64,
 }
 
 impl Survey {
@@ -28,6 +31,7 @@ impl Survey {
             first_live: number,
             leftovers: Vec::new(),
             spares: Vec::new(),
+            witnessed: 0,
         }
     }
 
@@ -41,7 +45,7 @@ impl Survey {
 
     /// The highest tail mark.
     pub(super) fn synced(&self) -> u64 {
-        self.headers.values().map(|h| h.synced).max().unwrap_or(0)
+        self.headers.values().map(|h| h.synced).fold(self.witnessed, u64::max)
     }
 }
 
@@ -73,8 +77,9 @@ pub(super) fn survey(disk: &dyn Disk, store: [u8; 16]) -> Result<Survey, OpenErr
     if headers.get(&last).is_none_or(|h| h.next) {
         return Err(OpenError::damaged("a log segment is missing", segment_name(last.max(first_live - 1) + 1)));
     }
+    let witnessed = witness::read(disk, store)?;
     let leftovers = files.range(..first_live).map(|(number, _)| segment_name(*number)).collect();
-    Ok(Survey { headers, files, first_live, leftovers, spares })
+    Ok(Survey { headers, files, first_live, leftovers, spares, witnessed })
 }
 
 /// The newer of the two header slots that can be read.

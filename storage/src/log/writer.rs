@@ -103,10 +103,11 @@ impl Writer {
 
     /// The mark at the end of the store's life. A failure loses nothing: the log itself is synced.
     pub(crate) fn last_mark(&mut self) {
-        if self.mark_is_stale()
-            && self.shared.failed.get().is_none()
-            && let Err(error) = self.sync_mark()
-        {
+        if self.shared.failed.get().is_some() {
+            return;
+        }
+        let marked = if self.mark_is_stale() { self.sync_mark() } else { Ok(()) };
+        if let Err(error) = marked.and_then(|()| self.shared.witness.sync()) {
             tracing::warn!(%error, "the log's tail mark could not be synced while closing");
         }
     }
@@ -197,6 +198,7 @@ impl Writer {
         }
         self.synced += self.staged.len() as u64;
         self.offset = end;
+        self.shared.witness.write(SegmentHeader { synced: self.synced, ..self.header })?;
         let stats = &self.shared.stats;
         Stats::add(&stats.batches, 1);
         Stats::add(&stats.records, self.staged.len() as u64);
@@ -290,6 +292,7 @@ impl Writer {
         let (header, file) = self.shared.segments.take(self.next_header())?;
         self.header.next = true;
         self.sync_mark()?;
+        self.shared.witness.sync()?;
         self.shared.add_segment(header.segment, &file);
         self.header = header;
         self.file = file;

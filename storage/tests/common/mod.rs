@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hansard_domain::{Change, ShardId, Table};
 use hansard_storage::{
-    AppliedMark, Done, Engine, FreshIdentity, LogEntry, OpenError, Options, RocksOptions, Seams, ShardStore, SimDisk,
+    AppliedMark, Done, FreshIdentity, LogEntry, OpenError, Options, RocksOptions, Seams, ShardStore, SimDisk,
     SimEngine, Store, WriterMode,
 };
 
@@ -35,11 +35,14 @@ impl Rig {
     }
 
     pub(crate) fn try_open(&self) -> Result<Store, OpenError> {
-        let engine: Arc<dyn Engine> = Arc::new(self.engine.clone());
+        let engine = self.engine.clone();
         let fatal = Arc::clone(&self.fatal);
         let seams = Seams {
             disk: Arc::new(self.disk.clone()),
-            engine: Box::new(move || Ok(engine)),
+            engine: Box::new(move |check| {
+                check(&engine)?;
+                Ok(Arc::new(engine))
+            }),
             writer: self.mode,
             fatal: Arc::new(move |what: &str| fatal.lock().unwrap().push(what.to_owned())),
         };

@@ -190,7 +190,10 @@ impl Machine {
         let (machine, dying) = (self.clone(), disk.clone());
         let seams = Seams {
             disk: if self.lying { Arc::new(LyingDisk(disk)) } else { Arc::new(disk) },
-            engine: Box::new(move || Ok(Arc::new(engine))),
+            engine: Box::new(move |check| {
+                check(&engine)?;
+                Ok(Arc::new(engine))
+            }),
             writer: self.mode,
             fatal: Arc::new(move |what| {
                 let mut state = machine.state();
