@@ -37,7 +37,7 @@ seeded-bugs: deps ## Plant bugs, one after the other, and print which invariant 
 	@$(ENV) && cargo build --release --locked -p hansard-sim --features seeded-bugs && exec \
 		"$${CARGO_TARGET_DIR:-target}/release/hansard-sim" --bugs $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))
 
-chaos: deps-test ## Real processes under real faults, as root: MINUTES=3, SEED=, RATE=400 messages/s, ONLY= and ALLOW_SKIP= kinds
+chaos: deps-test ## Real processes under real faults, as root: MINUTES=3, SEED=, RATE=400 messages/s, ONLY= and ALLOW_SKIP= kinds; CAMPAIGN= one kind, COUNT= times
 	@$(ENV) && cargo build --release --locked -p hansard-cli -p hansard-chaos && release="$${CARGO_TARGET_DIR:-target}/release" && \
 		"$$release/hansard-chaos" run --hansard "$$release/hansard" --minutes $(or $(MINUTES),3) $(if $(DRILLS),--drills $(DRILLS))
 

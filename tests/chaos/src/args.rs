@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Write the record of a stopped node as a history.
     Dump(Dump),
+    /// Open the data of a stopped node as it does, and say what it holds.
+    Inspect(Inspect),
     /// Carry frames between two TAP interfaces, late.
     Carry(Carry),
     /// Remove what a run that was killed has left on this machine.
@@ -50,6 +52,12 @@ pub(crate) struct Run {
     /// Messages that the senders try to send per second, all together.
     #[arg(long, default_value_t = 400, env = "RATE")]
     pub(crate) rate: u64,
+    /// Not many kinds at once, but one again and again, each as soon as the cluster is well again; or `corruption`.
+    #[arg(long, env = "CAMPAIGN", value_name = "KIND")]
+    pub(crate) campaign: Option<String>,
+    /// A campaign ends after so many faults, or after its minutes.
+    #[arg(long, default_value_t = u64::MAX, env = "COUNT", hide_default_value = true)]
+    pub(crate) count: u64,
     /// Only these kinds of faults, separated by commas [default: all].
     #[arg(long, value_delimiter = ',', env = "ONLY")]
     pub(crate) only: Vec<String>,
@@ -72,6 +80,13 @@ pub(crate) struct Dump {
     /// Where the history goes.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The node's data directory, which is changed as a start of the node would change it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
 }
 
 #[derive(Debug, Args)]

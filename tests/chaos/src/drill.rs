@@ -18,7 +18,7 @@ const SETTLE: Duration = Duration::from_secs(4);
 pub(crate) fn drill(rig: &Rig, load: &Load, times: u32) -> Result<Vec<Duration>> {
     let mut missed = vec![];
     for _ in 0..times {
-        if rig.stopping() {
+        if rig.ending() {
             break;
         }
         let (slot, leads) = busiest(rig)?;

@@ -2,11 +2,14 @@
 //! faults that overlap; every client's history goes to `hansard-checker`. See docs/reliability.md.
 
 mod args;
+mod campaign;
 mod claims;
+mod damage;
 mod drill;
 mod dump;
 mod faults;
 mod host;
+mod inspect;
 mod journal;
 mod load;
 mod members;
@@ -32,6 +35,7 @@ fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Dump(args) => dump::dump(&args).map(|()| ExitCode::SUCCESS),
+        Command::Inspect(args) => inspect::inspect(&args.data),
         Command::Carry(args) => {
             host::wan::carry(&[args.from, args.to], Duration::from_millis(args.delay_ms)).map(|()| ExitCode::SUCCESS)
         }

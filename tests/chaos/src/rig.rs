@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -59,13 +59,13 @@ pub(crate) struct Rig {
     pub(crate) claims: Claims,
     pub(crate) issuer: Issuer,
     pub(crate) operator: Operator,
-    /// Set when the run is to end early.
-    pub(crate) stopping: Arc<AtomicBool>,
+    /// Signals so far; see [`ending`](Self::ending) and [`stopping`](Self::stopping).
+    pub(crate) signals: Arc<AtomicU32>,
 }
 
 impl Rig {
     /// Makes namespaces, volumes and settings, and starts the servers.
-    pub(crate) fn start(hansard: &Path, paths: Paths, stopping: Arc<AtomicBool>) -> Result<Self> {
+    pub(crate) fn start(hansard: &Path, paths: Paths, signals: Arc<AtomicU32>) -> Result<Self> {
         let hansard = std::path::absolute(hansard)?;
         let hansard = hansard.to_str().context("the program's path is no text")?;
         network::make()?;
@@ -82,18 +82,32 @@ impl Rig {
         }
         let operator = Operator::new(router_urls(), issuer.token("operator", &["operator"])?)?;
         let claims = Claims::new(SLOTS, FOUNDERS);
-        Ok(Self { paths, journal: Journal::new(), slots, routers, claims, issuer, operator, stopping })
+        Ok(Self { paths, journal: Journal::new(), slots, routers, claims, issuer, operator, signals })
     }
 
-    /// Whether the run is to end early.
+    /// Whether no more faults are to come: one signal. The run heals, checks, and has its verdict.
+    pub(crate) fn ending(&self) -> bool {
+        self.signals.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether all is to be dropped: a second signal.
     pub(crate) fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
+        self.signals.load(Ordering::SeqCst) > 1
     }
 
-    /// Sleeps, but not when the run is to end.
+    /// Sleeps, but not when all is to be dropped.
     pub(crate) fn sleep(&self, time: Duration) {
+        self.sleep_unless(time, || self.stopping());
+    }
+
+    /// Lets a while go by, but no longer than the run is to go on.
+    pub(crate) fn linger(&self, time: Duration) {
+        self.sleep_unless(time, || self.ending());
+    }
+
+    fn sleep_unless(&self, time: Duration, enough: impl Fn() -> bool) {
         let until = Instant::now() + time;
-        while !self.stopping() && Instant::now() < until {
+        while !enough() && Instant::now() < until {
             std::thread::sleep(until.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)));
         }
     }

@@ -1,9 +1,10 @@
 //! A run, from an empty machine to the verdict.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,7 +20,7 @@ use crate::progress::{Placement, equal};
 use crate::rig::{Paths, Rig};
 use crate::slot::STOP;
 use crate::verdict::Faults;
-use crate::{scheduler, supervisor};
+use crate::{campaign, scheduler, supervisor};
 
 /// Replicas must be equal so soon after the last fault is healed.
 const EQUAL: Duration = Duration::from_secs(30);
@@ -46,9 +47,9 @@ pub(crate) fn run(args: &args::Run) -> Result<ExitCode> {
     clean(&args.place.directory);
     let _tidy = Tidy(&args.place);
     let paths = Paths::make(&args.place.directory)?;
-    let stopping = listen()?;
+    let signals = listen()?;
     let seed = args.seed.unwrap_or_else(clock_seed);
-    let rig = Rig::start(&args.hansard, paths, stopping)?;
+    let rig = Rig::start(&args.hansard, paths, signals)?;
     println!(
         "chaos: seed {seed}, {} minutes, a fault every {} s; histories in {}",
         args.minutes,
@@ -90,34 +91,40 @@ fn take_turn() -> Result<std::fs::File> {
     Ok(lock)
 }
 
-/// A flag that Ctrl-C and a termination set.
-fn listen() -> Result<Arc<AtomicBool>> {
+/// Counts Ctrl-Cs and terminations.
+fn listen() -> Result<Arc<AtomicU32>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let stopping = Arc::new(AtomicBool::new(false));
+    let signals = Arc::new(AtomicU32::new(0));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let set = stopping.clone();
-    std::thread::spawn(move || {
+    let count = signals.clone();
+    std::thread::spawn(move || -> std::io::Result<Infallible> {
         runtime.block_on(async {
-            let mut signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-            tokio::select! {
-                _ = signals.0.recv() => {}
-                _ = signals.1.recv() => {}
+            let mut interrupts = signal(SignalKind::interrupt())?;
+            let mut terminations = signal(SignalKind::terminate())?;
+            loop {
+                tokio::select! {
+                    _ = interrupts.recv() => {}
+                    _ = terminations.recv() => {}
+                }
+                count.fetch_add(1, Ordering::SeqCst);
             }
-            set.store(true, Ordering::SeqCst);
-            Ok::<(), std::io::Error>(())
         })
     });
-    Ok(stopping)
+    Ok(signals)
 }
 
 /// Load, drills, faults, heal. Who votes where, at the end.
 fn work(rig: &Rig, args: &args::Run, seed: u64) -> Result<(Faults, Placement)> {
     let mut load = Load::start(rig, args.rate)?;
     rig.journal.say("the cluster serves");
-    rig.sleep(WARM_UP);
-    let missed = drill(rig, &load, args.drills)?;
+    rig.linger(WARM_UP);
+    let drills = if args.campaign.is_some() { 0 } else { args.drills };
+    let missed = drill(rig, &load, drills)?;
     let before = (Instant::now(), load.acked());
-    let faults = scheduler::run(rig, args, seed)?;
+    let faults = match &args.campaign {
+        Some(name) => campaign::run(rig, &load, args, seed, name)?,
+        None => scheduler::run(rig, args, seed)?,
+    };
     let rate = (load.acked() - before.1) as f64 / before.0.elapsed().as_secs_f64();
     rig.journal.say(format!("all faults are healed; {} sends were acked, {rate:.0}/s under faults", load.acked()));
     network::heal()?;

@@ -24,7 +24,7 @@ pub(crate) fn run(rig: &Rig, args: &args::Run, seed: u64) -> Result<Faults> {
     let until = Instant::now() + Duration::from_secs_f64(args.minutes * 60.0);
     let faults = Faults::default();
     let places = Places { free: Mutex::new(AT_ONCE), changed: Condvar::new() };
-    let goes_on = |plan: &Plan| !rig.stopping() && (Instant::now() < until || !plan.is_round());
+    let goes_on = |plan: &Plan| !rig.ending() && (Instant::now() < until || !plan.is_round());
     thread::scope(|scope| {
         scope.spawn(|| {
             while goes_on(&displace) {
@@ -43,14 +43,14 @@ pub(crate) fn run(rig: &Rig, args: &args::Run, seed: u64) -> Result<Faults> {
                 one(rig, faults, planned);
                 places.give();
             });
-            rig.sleep(Duration::from_secs_f64(args.every));
+            rig.linger(Duration::from_secs_f64(args.every));
         }
     });
     Ok(faults)
 }
 
 /// One fault, from its claim to its healing; whether both went as they should.
-fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
+pub(crate) fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
     let (name, fault) = (planned.kind.name, &mut planned.fault);
     let Some(claim) = rig.claims.take(planned.kind.needs, planned.first, PATIENCE) else {
         let why = format!("no node was free within {PATIENCE:?}");
@@ -59,12 +59,12 @@ fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
     };
     let nodes = claim.nodes().to_vec();
     let outcome = fault.install(rig, &nodes).unwrap_or_else(|error| Outcome::Skipped(format!("{error:#}")));
-    // One that was cut short by the end of the run says nothing.
+    // One that was dropped half-way says nothing.
     if !rig.stopping() {
         note(rig, faults, name, &outcome);
     }
     let _held = (planned.kind.lane == Lane::Disturb).then_some(claim);
-    rig.sleep(Duration::from_secs(planned.seconds));
+    rig.linger(Duration::from_secs(planned.seconds));
     match fault.undo(rig, &nodes) {
         Ok(()) => {
             rig.journal.say(format!("{name} is healed"));

@@ -10,9 +10,9 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-use super::damage::{MANNERS, Manner, copy, damage, files};
 use super::{Fault, Kind, Lane, Outcome, only};
 use crate::claims::Needs;
+use crate::damage::{MANNERS, Manner, TARGETS, Target, copy, damage};
 use crate::members::{await_gone, replace};
 use crate::progress::of_node;
 use crate::rig::Rig;
@@ -54,10 +54,11 @@ impl Fault for Corrupt {
         let (mut damages, mut refusals) = (0, 0);
         for round in 0..ROUNDS {
             let manner = MANNERS[(round + self.dice.random_range(0..MANNERS.len())) % MANNERS.len()];
-            let Some(path) = self.pick(slot, manner, &aside)? else { continue };
+            let Some((target, path)) = self.pick(slot, manner, &aside)? else { continue };
             let original = aside.original();
             copy(&path, &original)?;
-            let Some(how) = damage(&path, manner, aside.older(&path).as_deref(), &mut self.dice)? else { continue };
+            let older = aside.older(&path);
+            let Some(how) = damage(&path, target, manner, older.as_deref(), &mut self.dice)? else { continue };
             damages += 1;
             let refused = refuses(rig, slot)?;
             let file = path.strip_prefix(slot.data()).unwrap_or(&path).display();
@@ -83,17 +84,19 @@ impl Fault for Corrupt {
 
 impl Corrupt {
     /// A file to damage: the kinds of files are equally likely, however many there are of each.
-    fn pick(&mut self, slot: &Slot, manner: Manner, aside: &Aside) -> Result<Option<PathBuf>> {
+    fn pick(&mut self, slot: &Slot, manner: Manner, aside: &Aside) -> Result<Option<(&'static Target, PathBuf)>> {
+        static ALL: [Target; TARGETS.len()] = TARGETS;
+        let vital: Vec<&Target> = ALL.iter().filter(|target| target.vital).collect();
+        let target = *vital.choose(&mut self.dice).context("targets")?;
+        let files = target.files(&slot.data())?.into_iter().map(|file| slot.data().join(file));
         let fits = |path: &PathBuf| manner != Manner::Stale || aside.older(path).is_some();
-        let files: Vec<PathBuf> = files(&slot.data())?.into_iter().filter(fits).collect();
-        let kind = ["IDENTITY", ".seg", ".sst", "MANIFEST", "CURRENT"].choose(&mut self.dice).context("kinds")?;
-        let of_kind: Vec<&PathBuf> = files.iter().filter(|path| path.to_string_lossy().contains(kind)).collect();
-        Ok(of_kind.choose(&mut self.dice).map(|path| (*path).clone()))
+        let files: Vec<PathBuf> = files.filter(fits).collect();
+        Ok(files.choose(&mut self.dice).map(|path| (target, path.clone())))
     }
 }
 
 /// Whether a node ends by itself instead of serving.
-fn refuses(rig: &Rig, slot: &Slot) -> Result<bool> {
+pub(crate) fn refuses(rig: &Rig, slot: &Slot) -> Result<bool> {
     slot.process.start()?;
     let ended = || slot.process.pid().is_none() || slot.process.ended().is_some();
     rig.wait(DECIDES, || ended() || of_node(&slot.address).is_ok());
@@ -115,14 +118,12 @@ impl Aside {
         Ok(Self { directory })
     }
 
-    /// Keeps what can be put back later as an older copy. Not the log: a disk that takes back what it had synced, all of it
-    /// that matters and consistently, is one against which no single node can defend itself.
+    /// Keeps what can be put back later as an older copy.
     fn keep_older(&self, slot: &Slot) -> Result<()> {
-        for path in files(&slot.data())? {
-            let is_state = path.parent().is_some_and(|parent| parent.ends_with("state"));
-            if let Some(name) = path.file_name().filter(|_| is_state) {
+        for target in TARGETS {
+            for file in target.files(&slot.data())? {
                 // RocksDB may just have removed it.
-                let _ = copy(&path, &self.directory.join(name));
+                let _ = copy(&slot.data().join(&file), &self.directory.join(file.file_name().unwrap_or_default()));
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! A node's disk fills up: nearly, so that it takes no more messages, or wholly.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use rand::Rng;
@@ -8,7 +9,9 @@ use rand::Rng;
 use super::{Fault, Kind, Lane, Outcome, only};
 use crate::claims::Needs;
 use crate::host::shell::sh;
+use crate::progress::metric;
 use crate::rig::Rig;
+use crate::slot::Slot;
 
 pub(super) const KIND: Kind = Kind {
     name: "full_disk",
@@ -17,6 +20,9 @@ pub(super) const KIND: Kind = Kind {
     seconds: 4..=15,
     draw: |dice, _| Box::new(FullDisk { left: [300 << 20, 20 << 20, 0][dice.random_range(0..3)], filler: None }),
 };
+
+/// So soon a node takes no more messages, or ends.
+const FELT: Duration = Duration::from_secs(5);
 
 struct FullDisk {
     /// Bytes that stay free.
@@ -31,8 +37,13 @@ impl Fault for FullDisk {
         self.filler = Some(filler.clone());
         let take = slot.volume.free_bytes()?.saturating_sub(self.left + (1 << 20));
         sh(&format!("fallocate -l {take} {}", filler.display()))?;
-        let free = slot.volume.free_bytes()?;
-        Ok(Outcome::Installed(format!("{}: {} MiB left", slot.name, free >> 20)))
+        let what = format!("{}: {} MiB left", slot.name, slot.volume.free_bytes()? >> 20);
+        let felt = || slot.process.ended().is_some() || slot.process.pid().is_none() || refuses_more(slot);
+        Ok(if rig.wait(FELT, felt) {
+            Outcome::Installed(what)
+        } else {
+            Outcome::Indeterminate(format!("{what}: it takes messages all the same"))
+        })
     }
 
     fn undo(&mut self, rig: &Rig, nodes: &[usize]) -> Result<()> {
@@ -42,4 +53,8 @@ impl Fault for FullDisk {
         // It may have ended for want of space; the supervisor starts it again.
         only(rig, nodes).map(drop)
     }
+}
+
+fn refuses_more(slot: &Slot) -> bool {
+    metric(&slot.address, "node_accepting").is_ok_and(|accepting| accepting == 0)
 }

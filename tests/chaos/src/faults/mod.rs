@@ -2,24 +2,19 @@
 
 mod blackout;
 mod clock;
-mod corrupt;
-mod cut;
-mod damage;
+pub(crate) mod corrupt;
 mod decommission;
 mod descriptors;
 mod full_disk;
 mod io_error;
 mod join;
 mod kill;
-mod loss;
+mod links;
 mod memory;
-mod one_way;
-mod partition;
 mod pause;
 mod power_cut;
 mod rolling;
 mod router_kill;
-mod site_cut;
 mod slow_disk;
 mod thin_pipe;
 mod wan_delay;
@@ -95,15 +90,15 @@ pub(crate) const KINDS: [Kind; 22] = [
     io_error::KIND,
     join::KIND,
     kill::KIND,
-    loss::KIND,
+    links::LOSS,
     memory::KIND,
-    one_way::KIND,
-    partition::KIND,
+    links::ONE_WAY,
+    links::PARTITION,
     pause::KIND,
     power_cut::KIND,
     rolling::KIND,
     router_kill::KIND,
-    site_cut::KIND,
+    links::SITE_CUT,
     slow_disk::KIND,
     thin_pipe::KIND,
     wan_delay::KIND,
@@ -114,22 +109,4 @@ pub(crate) const KINDS: [Kind; 22] = [
 fn only<'a>(rig: &'a Rig, nodes: &[usize]) -> Result<&'a Slot> {
     let number = nodes.first().context("no node was given")?;
     rig.slots.get(*number).context("there is no such node")
-}
-
-/// Pairs of addresses, from each of the first to each of the second.
-fn pairs(from: &[String], to: &[String]) -> Vec<(String, String)> {
-    from.iter().flat_map(|a| to.iter().map(move |b| (a.clone(), b.clone()))).collect()
-}
-
-/// The same, both ways.
-fn both_ways(from: &[String], to: &[String]) -> Vec<(String, String)> {
-    [pairs(from, to), pairs(to, from)].concat()
-}
-
-/// Two nodes that serve.
-fn two(rig: &Rig, pick: u32) -> [&Slot; 2] {
-    let serving: Vec<&Slot> = rig.slots.iter().filter(|slot| rig.claims.serves(slot.number)).collect();
-    let (count, pick) = (serving.len(), pick as usize);
-    let (first, step) = (pick % count, 1 + pick / count % (count - 1));
-    [serving[first], serving[(first + step) % count]]
 }

@@ -1,11 +1,15 @@
 //! A node's disk takes few writes a second.
 
-use anyhow::Result;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
 use rand::Rng;
 
 use super::{Fault, Kind, Lane, Outcome, only};
 use crate::claims::Needs;
 use crate::rig::Rig;
+use crate::slot::Slot;
 
 pub(super) const KIND: Kind = Kind {
     name: "slow_disk",
@@ -15,10 +19,29 @@ pub(super) const KIND: Kind = Kind {
     draw: |dice, _| Box::new(SlowDisk { writes: dice.random_range(10..=60), device: String::new() }),
 };
 
+/// They take half a second, but for what the kernel gives in advance.
+const FELT: Duration = Duration::from_millis(250);
+
 struct SlowDisk {
     /// Per second.
     writes: u64,
     device: String,
+}
+
+impl SlowDisk {
+    /// How long half as many synced writes take as the disk may do in a second, beside the node's own.
+    fn write_some(&self, slot: &Slot) -> Result<Duration> {
+        let file = slot.volume.path().join("probe");
+        let joins: String =
+            slot.cgroup.entries().iter().map(|entry| format!("echo $$ > {} && ", entry.display())).collect();
+        let write = format!("dd if=/dev/zero of={} bs=4k count={} oflag=dsync", file.display(), self.writes / 2);
+        let before = Instant::now();
+        let status = Command::new("sh").args(["-c", &format!("{joins}exec {write}")]).stderr(Stdio::null()).status()?;
+        ensure!(status.success(), "writing {} failed", file.display());
+        let took = before.elapsed();
+        std::fs::remove_file(file)?;
+        Ok(took)
+    }
 }
 
 impl Fault for SlowDisk {
@@ -26,7 +49,9 @@ impl Fault for SlowDisk {
         let slot = only(rig, nodes)?;
         self.device = slot.volume.device()?;
         slot.cgroup.limit_writes(&self.device, self.writes)?;
-        Ok(Outcome::Installed(format!("{}: {} writes/s", slot.name, self.writes)))
+        let took = self.write_some(slot)?;
+        let what = format!("{}: {} writes/s; half as many took {took:.1?}", slot.name, self.writes);
+        Ok(if took >= FELT { Outcome::Installed(what) } else { Outcome::Indeterminate(what) })
     }
 
     fn undo(&mut self, rig: &Rig, nodes: &[usize]) -> Result<()> {

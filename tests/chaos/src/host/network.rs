@@ -142,10 +142,17 @@ fn nft(command: &str) -> Result<String> {
 pub(crate) fn thin(site: usize, kilobits: u64) -> Result<()> {
     let switch = switch();
     for end in ["up", "down"] {
-        let shape = format!("root tbf rate {kilobits}kbit burst 32kb latency 300ms");
+        let shape = format!("root tbf rate {kilobits}kbit burst 8kb latency 300ms");
         sh(&format!("ip netns exec {switch} tc qdisc replace dev {end}{site} {shape}"))?;
     }
     Ok(())
+}
+
+/// How many packets had to wait at that bound.
+pub(crate) fn held_up(site: usize) -> Result<u64> {
+    let said = sh(&format!("ip netns exec {} tc -s qdisc show dev up{site} root", switch()))?;
+    let mut words = said.split_whitespace().skip_while(|word| *word != "overlimits");
+    words.nth(1).and_then(|number| number.parse().ok()).with_context(|| format!("no count in {said:?}"))
 }
 
 /// Lifts that bound.

@@ -1,6 +1,7 @@
 //! A process in a network namespace, that ends when this one does.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -98,8 +99,16 @@ impl Process {
 
     /// The last thing that it said.
     pub(crate) fn last_words(&self) -> String {
-        let text = std::fs::read(&self.log).unwrap_or_default();
-        let tail = String::from_utf8_lossy(&text[text.len().saturating_sub(2_000)..]).into_owned();
+        let tail = tail(&self.log, 2_000).unwrap_or_default();
         tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().chars().take(300).collect()
     }
+}
+
+/// The last bytes of a file, as text.
+fn tail(path: &std::path::Path, bytes: u64) -> std::io::Result<String> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(file.metadata()?.len().saturating_sub(bytes)))?;
+    let mut end = vec![];
+    file.read_to_end(&mut end)?;
+    Ok(String::from_utf8_lossy(&end).into_owned())
 }

@@ -43,9 +43,9 @@ impl Volume {
         self.mount()
     }
 
-    /// Mounts it through a loop device that goes when it is unmounted.
+    /// Mounts it through a loop device that goes when it is unmounted. What is removed from it takes no space any more.
     pub(crate) fn mount(&self) -> Result<()> {
-        sh(&format!("mount -o loop {} {}", self.image.display(), self.mounted.display())).map(drop)
+        sh(&format!("mount -o loop,discard {} {}", self.image.display(), self.mounted.display())).map(drop)
     }
 
     /// Unmounts it. What runs on it must be gone.
@@ -60,12 +60,23 @@ impl Volume {
         }
     }
 
-    /// Nothing more reaches the disk from now on.
+    /// Nothing more reaches the disk from now on; what was not synced is gone, which [`boot`](Self::boot) sees to.
     pub(crate) fn cut_power(&self) -> Result<()> {
-        sys::cut_power(&self.mounted)
+        let unsynced = self.unsynced();
+        std::fs::write(&unsynced, "not synced")?;
+        sys::cut_power(&self.mounted)?;
+        ensure!(std::fs::write(&unsynced, "too late").is_err(), "{} is written without power", self.mounted.display());
+        Ok(())
+    }
+
+    fn unsynced(&self) -> PathBuf {
+        self.mounted.join("unsynced")
     }
 
     /// After a power cut, and once nothing runs on it: what a machine does when it boots.
+    ///
+    /// # Errors
+    /// It cannot be repaired, or what was not synced is still there: then no power was cut.
     pub(crate) fn boot(&self) -> Result<()> {
         self.unmount()?;
         // 1: errors were corrected, as they should be.
@@ -73,7 +84,14 @@ impl Volume {
         let status =
             std::process::Command::new("sh").args(["-c", &script]).stdout(std::process::Stdio::null()).status()?;
         ensure!(status.success(), "e2fsck could not repair {}", self.image.display());
-        self.mount()
+        self.mount()?;
+        let left = std::fs::read(self.unsynced()).unwrap_or_default();
+        ensure!(left.is_empty(), "{} kept what was not synced", self.mounted.display());
+        // The name alone may have been committed with another's sync.
+        match std::fs::remove_file(self.unsynced()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// `major:minor` of the device below it.

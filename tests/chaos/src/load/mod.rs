@@ -23,6 +23,8 @@ use tally::Tally;
 const ROOMS: usize = 16;
 /// Senders. Every second one waits for each ack before its next send.
 const SENDERS: usize = 8;
+/// How much of all that is sent comes from one who waits, and from one who does not.
+const SHARES: [f64; 2] = [1.0 / 32.0, 7.0 / 32.0];
 /// Subscribers, all of all rooms. Every second one goes and comes back all the time.
 const FOLLOWERS: usize = 4;
 
@@ -88,7 +90,9 @@ impl Load {
                 tally: tally.clone(),
                 enough: enough.clone(),
                 clock,
-                rate: rate as f64 / SENDERS as f64,
+                rate: rate as f64 * SHARES[number % 2],
+                waits: number.is_multiple_of(2),
+                busy: vec![0; ROOMS],
                 history: Writer::create(histories, Kind::Client, &format!("sender{number}"))?,
             };
             load.senders.push(runtime.spawn(sender.run()));

@@ -1,4 +1,6 @@
-//! A person who sends to all rooms, each message with an id of its own that is kept through every retry.
+//! A person who sends to all rooms, each message with an id of its own that is kept through every retry. One waits for each
+//! ack; another sends bursts, and many at a time, but not too many to one room: rooms whose shard is away must not keep it
+//! from the others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,8 +20,12 @@ use super::connect;
 use super::tally::Tally;
 use crate::journal::RunClock;
 
-/// Sends under way of one who does not wait for each ack.
-const WINDOW: usize = 48;
+/// Sends under way of one who does not wait for each ack: as many as a router takes from a session.
+const WINDOW: usize = 256;
+/// Of them, to one room.
+const ROOM_WINDOW: usize = 24;
+/// Sends that one who does not wait begins at once.
+const BURST: u32 = 8;
 /// One of so many sends is given up soon, and its outcome never learned.
 const IMPATIENT: u32 = 24;
 /// How long the others insist.
@@ -34,6 +40,10 @@ pub(super) struct Sender {
     pub(super) clock: RunClock,
     /// Messages per second, at most.
     pub(super) rate: f64,
+    /// Whether it waits for each ack.
+    pub(super) waits: bool,
+    /// Room to sends under way.
+    pub(super) busy: Vec<usize>,
     pub(super) history: Writer,
 }
 
@@ -50,19 +60,12 @@ impl Sender {
     pub(super) async fn run(mut self) -> Result<()> {
         let mut dice = StdRng::seed_from_u64(self.number as u64);
         let mut client = connect(&self.token, self.number).await?;
-        let window = if self.number.is_multiple_of(2) { 1 } else { WINDOW };
-        let pause = Duration::from_secs_f64(1.0 / self.rate);
+        let (window, burst) = if self.waits { (1, 1) } else { (WINDOW, BURST) };
+        let pause = Duration::from_secs_f64(f64::from(burst) / self.rate);
         let mut under_way = FuturesUnordered::new();
         let mut due = Instant::now();
-        for count in 0_u64.. {
-            while under_way.len() >= window {
-                if let Some(sent) = under_way.next().await {
-                    self.note(&sent)?;
-                }
-            }
-            if self.enough.load(Ordering::SeqCst) {
-                break;
-            }
+        let mut count = 0;
+        while !self.enough.load(Ordering::SeqCst) {
             // Whoever is behind does not catch up: faults would be followed by storms.
             due = Instant::now().max(due + pause);
             loop {
@@ -74,7 +77,13 @@ impl Sender {
             if client.ended().is_some() {
                 client = connect(&self.token, count as usize).await?;
             }
-            under_way.push(self.begin(&client, count, &mut dice)?);
+            for _ in 0..burst {
+                let room = dice.random_range(0..self.rooms.len());
+                if under_way.len() < window && self.busy[room] < ROOM_WINDOW {
+                    under_way.push(self.begin(&client, room, count, &mut dice)?);
+                    count += 1;
+                }
+            }
         }
         while let Some(sent) = under_way.next().await {
             self.note(&sent)?;
@@ -82,8 +91,14 @@ impl Sender {
         self.history.finish()
     }
 
-    fn begin(&mut self, client: &Client, count: u64, dice: &mut StdRng) -> Result<impl Future<Output = Sent> + use<>> {
-        let room = dice.random_range(0..self.rooms.len());
+    fn begin(
+        &mut self,
+        client: &Client,
+        room: usize,
+        count: u64,
+        dice: &mut StdRng,
+    ) -> Result<impl Future<Output = Sent> + use<>> {
+        self.busy[room] += 1;
         let id = RequestId::fresh();
         let op = id.to_string();
         let text = format!("{}.{count} {}", self.number, "x".repeat(dice.random_range(0..160)));
@@ -100,6 +115,7 @@ impl Sender {
     }
 
     fn note(&mut self, sent: &Sent) -> Result<()> {
+        self.busy[sent.room] -= 1;
         let (op, now) = (&*sent.op, self.clock.now());
         match &sent.outcome {
             Ok(receipt) => {

@@ -10,8 +10,8 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 /// How a file is damaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Manner {
     /// One bit is another.
     Flip,
     /// A block is zeros.
@@ -25,24 +25,51 @@ pub(super) enum Manner {
 }
 
 /// All manners.
-pub(super) const MANNERS: [Manner; 5] = [Manner::Flip, Manner::Zero, Manner::Truncate, Manner::Delete, Manner::Stale];
+pub(crate) const MANNERS: [Manner; 5] = [Manner::Flip, Manner::Zero, Manner::Truncate, Manner::Delete, Manner::Stale];
 
-/// Files of a node that matter: of the log, of the state, and whose they are.
-pub(super) fn files(data: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = vec![data.join("IDENTITY")];
-    for folder in ["log", "state"] {
-        for entry in fs::read_dir(data.join(folder))? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let matters = ["MANIFEST", "CURRENT"].iter().any(|start| name.starts_with(start))
-                || [".seg", ".sst"].iter().any(|end| name.ends_with(end));
-            if matters {
-                files.push(path);
+/// What is damaged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    /// What people call it.
+    pub(crate) name: &'static str,
+    folder: &'static str,
+    fits: fn(&str) -> bool,
+    /// Bytes at the start that are meant.
+    within: u64,
+    /// Whether a node cannot do without it.
+    pub(crate) vital: bool,
+}
+
+const fn target(name: &'static str, folder: &'static str, fits: fn(&str) -> bool) -> Target {
+    Target { name, folder, fits, within: u64::MAX, vital: true }
+}
+
+/// All that a node has, but for what only people read.
+pub(crate) const TARGETS: [Target; 9] = [
+    target("IDENTITY", "", |name| name == "IDENTITY"),
+    target("log segment", "log", |name| name.ends_with(".seg")),
+    Target { within: 8_192, ..target("tail mark", "log", |name| name.ends_with(".seg")) },
+    Target { vital: false, ..target("witness", "log", |name| name == "witness") },
+    target("SST", "state", |name| name.ends_with(".sst")),
+    target("blob file", "state", |name| name.ends_with(".blob")),
+    target("MANIFEST", "state", |name| name.starts_with("MANIFEST")),
+    target("CURRENT", "state", |name| name == "CURRENT"),
+    Target { vital: false, ..target("OPTIONS", "state", |name| name.starts_with("OPTIONS")) },
+];
+
+impl Target {
+    /// Files of a node that are such, by their paths below its data.
+    pub(crate) fn files(&self, data: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = vec![];
+        for entry in fs::read_dir(data.join(self.folder))? {
+            let name = entry?.file_name();
+            if (self.fits)(&name.to_string_lossy()) {
+                files.push(Path::new(self.folder).join(name));
             }
         }
+        files.sort();
+        Ok(files)
     }
-    files.sort();
-    Ok(files)
 }
 
 /// Where the last byte is that is not zero: segments are larger than what is written in them.
@@ -62,8 +89,14 @@ fn written(path: &Path) -> Result<u64> {
 }
 
 /// Damages a file; where. `None` if it is empty. `older` is what it held some time ago.
-pub(super) fn damage(path: &Path, manner: Manner, older: Option<&Path>, dice: &mut StdRng) -> Result<Option<String>> {
-    let written = written(path)?;
+pub(crate) fn damage(
+    path: &Path,
+    target: &Target,
+    manner: Manner,
+    older: Option<&Path>,
+    dice: &mut StdRng,
+) -> Result<Option<String>> {
+    let written = written(path)?.min(target.within);
     if written == 0 {
         return Ok(None);
     }
@@ -110,7 +143,7 @@ fn somewhere(file: &File, written: u64, dice: &mut StdRng) -> Result<u64> {
 }
 
 /// Copies a file; what is zeros takes no space.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     let (mut from, mut to) = (File::open(from)?, File::create(to)?);
     let length = from.metadata()?.len();
     to.set_len(length)?;
@@ -139,10 +172,11 @@ mod tests {
         let (path, older) = (directory.join("file"), directory.join("older"));
         fs::write(&older, "older").unwrap();
         let whole = [vec![7; 9_000], vec![0; 9_000]].concat();
+        let mut dice = StdRng::seed_from_u64(1);
         for manner in MANNERS {
             fs::write(&path, &whole).unwrap();
             assert_eq!(written(&path).unwrap(), 9_000);
-            let said = damage(&path, manner, Some(&older), &mut StdRng::seed_from_u64(1)).unwrap();
+            let said = damage(&path, &TARGETS[0], manner, Some(&older), &mut dice).unwrap();
             assert!(said.is_some());
             assert_ne!(fs::read(&path).unwrap_or_default(), whole, "{manner:?}");
         }
