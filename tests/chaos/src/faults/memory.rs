@@ -25,8 +25,7 @@ impl Fault for Memory {
             bound = Some(next);
             next -= STEP;
         }
-        // The first bound is what it has: only below it something is taken away.
-        Ok(match bound.filter(|bound| *bound < used) {
+        Ok(match bound {
             Some(bound) => Outcome::Installed(format!("{}: {} of {} MiB", slot.name, bound >> 20, used >> 20)),
             None => Outcome::Indeterminate(format!("{}: {} MiB could not be bounded", slot.name, used >> 20)),
         })
