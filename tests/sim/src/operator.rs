@@ -34,6 +34,7 @@ pub(crate) async fn run(seed: u64, orders: Orders) -> turmoil::Result {
     let mut rng = Plan::new(seed).rng("operator", 0);
     let token = token("operator", true);
     let mut client = connect_as(token.clone(), &mut rng).await?;
+    let mut joined = BTreeSet::new();
     loop {
         sleep(Duration::from_millis(rng.random_range(300..1_500))).await;
         let status = match client.cluster_status().await {
@@ -44,7 +45,7 @@ pub(crate) async fn run(seed: u64, orders: Orders) -> turmoil::Result {
                 continue;
             }
         };
-        let whole = keep_up(&client, &status, &orders).await;
+        let whole = keep_up(&client, &status, &orders, &mut joined).await;
         if !orders.borrow().calm {
             if whole && rng.random_ratio(1, 4) {
                 stir(&client, &status, &mut rng).await;
@@ -59,9 +60,16 @@ pub(crate) async fn run(seed: u64, orders: Orders) -> turmoil::Result {
     }
 }
 
-/// Lets in who stands by, and out who is gone; whether there is nothing to be done or under way.
-async fn keep_up(client: &Client, status: &GetClusterStatusResponse, orders: &Orders) -> bool {
-    let mut whole = status.nodes.len() >= FOUNDERS;
+/// Lets in who stands by, and out who is gone; whether there is nothing to be done or under way. Any node tells the status, maybe
+/// one that has just started and knows of an earlier time: whoever has `joined` must be in it.
+async fn keep_up(
+    client: &Client,
+    status: &GetClusterStatusResponse,
+    orders: &Orders,
+    joined: &mut BTreeSet<u64>,
+) -> bool {
+    let known: BTreeSet<u64> = status.nodes.iter().map(|node| node.id).collect();
+    let mut whole = status.nodes.len() >= FOUNDERS && joined.is_subset(&known);
     for node in &status.nodes {
         let gone = orders.borrow().gone.contains(&node.id);
         match node.state() {
@@ -70,7 +78,9 @@ async fn keep_up(client: &Client, status: &GetClusterStatusResponse, orders: &Or
                 whole = false;
             }
             NodeState::Standby => {
-                tell(&format!("join {}", node.name), client.join_node(node.id).await);
+                let answer = client.join_node(node.id).await;
+                joined.extend(answer.is_ok().then_some(node.id));
+                tell(&format!("join {}", node.name), answer);
                 whole = false;
             }
             NodeState::Decommissioning => whole = false,
