@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export ROCKSDB ?= system
 ENV := source scripts/env.sh
 
-.PHONY: help deps deps-test build up test sim seeded-bugs chaos lint gen fmt env
+.PHONY: help deps deps-test build up test sim seeded-bugs failpoints chaos lint gen fmt env
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ sim: deps ## Simulate the whole stack under faults: SEEDS=50 seeds, from FIRST=0
 seeded-bugs: deps ## Plant bugs, one after the other, and print which invariant of the simulation catches each, and by which seed
 	@$(ENV) && cargo build --release --locked -p hansard-sim --features seeded-bugs && exec \
 		"$${CARGO_TARGET_DIR:-target}/release/hansard-sim" --bugs $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))
+
+failpoints: deps ## Crash, fail and delay real processes at every durable step and every ack: SEED=1, ONLY= some points
+	@$(ENV) && scripts/failpoints.sh
 
 chaos: deps-test ## Real processes under real faults, as root: MINUTES=3, SEED=, RATE=400 messages/s, ONLY= and ALLOW_SKIP= kinds; CAMPAIGN= one kind, COUNT= times
 	@$(ENV) && cargo build --release --locked -p hansard-cli -p hansard-chaos && release="$${CARGO_TARGET_DIR:-target}/release" && \

@@ -1,6 +1,7 @@
 //! Who a data directory belongs to.
 
 use hansard_domain::ClusterId;
+use hansard_failpoint::{self as failpoint, Point};
 
 use crate::codec::{CodecError, Cursor};
 use crate::disk::Disk;
@@ -70,6 +71,7 @@ impl Identity {
     }
 
     pub(crate) fn write(&self, disk: &dyn Disk) -> std::io::Result<()> {
+        failpoint::io(Point::IdentityWrite)?;
         disk.replace(FILE, &self.encode())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use hansard_domain::ShardId;
+use hansard_failpoint::{self as failpoint, Point};
 
 use crate::disk::{Disk, DiskLock};
 use crate::engine::{View, WriteOp};
@@ -82,6 +83,7 @@ pub(crate) fn open(options: &Options, seams: Seams) -> Result<Opened, OpenError>
         tables.flush().map_err(unreadable)?;
         // Last: from now on a missing log is a damaged one.
         identity.write(disk.as_ref()).map_err(OpenError::io("writing IDENTITY"))?;
+        failpoint::pass(Point::IdentityWritten);
     }
     let inner = Inner {
         identity: Mutex::new(identity),

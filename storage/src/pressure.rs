@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use hansard_failpoint::{self as failpoint, Point};
+
 use crate::disk::Disk;
 use crate::stats::Stats;
 
@@ -73,7 +75,8 @@ impl Space {
     }
 
     fn make_ballast(&self) {
-        match self.disk.create(BALLAST, self.ballast_bytes) {
+        let made = failpoint::io(Point::BallastMake).and_then(|()| self.disk.create(BALLAST, self.ballast_bytes));
+        match made {
             Ok(_) => self.now.lock().unwrap_or_else(PoisonError::into_inner).ballast = true,
             Err(error) => {
                 let _ = self.disk.remove(BALLAST);
@@ -89,6 +92,7 @@ impl Space {
         if !std::mem::take(&mut now.ballast) {
             return false;
         }
+        failpoint::pass(Point::BallastFree);
         tracing::warn!("the disk is nearly full: the ballast file is freed, no proposals are taken");
         self.disk.remove(BALLAST).is_ok()
     }

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hansard_domain::{ClusterId, ShardId};
+use hansard_failpoint::{self as failpoint, Point};
 
 use crate::disk::{Disk, DiskLock};
 use crate::engine::{RocksOptions, WriteOp};
@@ -110,6 +111,7 @@ impl Store {
             (self.inner.fatal)(&what);
             StoreError::Log(what)
         })?;
+        failpoint::pass(Point::ClusterBound);
         let row = directory::store_row(joined.store, joined.cluster);
         self.inner.tables.write(vec![WriteOp::Put(directory::store_key(), row)])?;
         self.inner.tables.flush()?;
@@ -132,6 +134,7 @@ impl Store {
             return Ok(shard.clone());
         }
         let shard = self.inner.tables.create(id)?;
+        failpoint::pass(Point::ShardCreated);
         let rows = ShardRows { tables: Arc::clone(&self.inner.tables), shard, front: self.inner.log.create(id) };
         let store = ShardStore { log: Arc::clone(&self.inner.log), rows };
         shards.insert(id, store.clone());
@@ -149,6 +152,7 @@ impl Store {
         };
         let keyspace = shard.rows.shard.current().row.keyspace;
         self.inner.tables.begin_remove(&shard.rows.shard)?;
+        failpoint::pass(Point::ShardRemoving);
         let (done, removed) = Durable::new(&self.inner.log);
         self.inner.log.remove(&shard.rows.front, done);
         removed.wait().map_err(|e| StoreError::Log(e.to_string()))?;

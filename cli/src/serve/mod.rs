@@ -1,5 +1,7 @@
 //! The server processes: settings, seams, and a drain on SIGTERM.
 
+#[cfg(feature = "failpoints")]
+mod failpoints;
 pub(crate) mod node;
 pub(crate) mod parent;
 pub(crate) mod router;

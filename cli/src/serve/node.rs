@@ -153,6 +153,8 @@ pub(crate) async fn run(args: NodeArgs) -> Result<Exit> {
         entropy: Arc::new(OsEntropy),
         open: None,
     };
+    #[cfg(feature = "failpoints")]
+    let (config, seams) = super::failpoints::prepare(config, seams);
     let handle = hansard_node::run(config, seams).await.with_context(|| format!("{name} does not start"))?;
     tracing::info!(node = %name, "node runs");
     let stopped = tokio::select! {

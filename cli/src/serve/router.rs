@@ -170,6 +170,8 @@ pub(crate) async fn run(args: RouterArgs) -> Result<Exit> {
     panics::abort_on_panic();
     let name = config.name.clone();
     let seams = Seams { transport: Arc::new(TcpTransport), clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) };
+    #[cfg(feature = "failpoints")]
+    hansard_failpoint::listen();
     let handle = hansard_router::run(config, seams).await.with_context(|| format!("{name} does not start"))?;
     let (grpc, ws, metrics) = (&handle.grpc_addr, &handle.ws_addr, &handle.metrics_addr);
     tracing::info!(router = %name, grpc, ws, metrics, "router runs");

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hansard_domain::{ClusterId, ShardId};
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_proto::cluster::v1 as wire;
 
 use super::{
@@ -86,16 +87,20 @@ async fn found(node: &Arc<Node>, nodes: Vec<NodeInfo>) -> Result<(), String> {
         };
         node.calls.host_shard(other, request).await?;
     }
+    failpoint::pass(Point::FoundingAsked);
     // From here on this node insists on this cluster, also after a restart; the others follow its first word in meta.
     node.binding.bind(cluster).map_err(|error| error.to_string())?;
+    failpoint::pass(Point::FoundingBound);
     let meta = node.start_meta().await?;
     meta.initialize(nodes).await.map_err(|error| error.to_string())?;
+    failpoint::pass(Point::Founded);
     tracing::info!(%cluster, "founded a cluster");
     Ok(())
 }
 
 async fn join(node: &Arc<Node>, cluster: ClusterId, members: &[NodeInfo]) -> Result<(), String> {
     node.binding.bind(cluster).map_err(|error| error.to_string())?;
+    failpoint::pass(Point::JoinBound);
     for member in members {
         node.known.note(member.clone());
     }

@@ -10,6 +10,7 @@ use hansard_domain::{
     ShardId,
     meta::{MetaView, ShardPlace},
 };
+use hansard_failpoint::{self as failpoint, Point};
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{info_of, shards};
@@ -111,7 +112,10 @@ async fn found_group(node: &Arc<Node>, view: &MetaView, place: &ShardPlace, repl
     }
     let voters = place.voters.iter().filter_map(|id| view.nodes.get(id).map(info_of)).collect();
     match replica.initialize(voters).await {
-        Ok(()) => tracing::info!(%shard, "began a shard"),
+        Ok(()) => {
+            failpoint::pass(Point::ShardBegan);
+            tracing::info!(%shard, "began a shard");
+        }
         Err(error) => tracing::warn!(%shard, %error, "a shard cannot be begun yet"),
     }
 }

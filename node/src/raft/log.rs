@@ -7,6 +7,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex};
 
 use hansard_domain::bug::{self, Bug};
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_storage::{LogEntry, ShardLog};
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 
@@ -170,7 +171,9 @@ impl RaftLogStorage<Types> for LogStore {
             node: vote.leader_id.voted_for,
             committed: vote.committed,
         };
-        self.log.save_vote(vote).await
+        self.log.save_vote(vote).await?;
+        failpoint::pass(Point::VoteSaved);
+        Ok(())
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> Result<(), io::Error>
@@ -190,15 +193,23 @@ impl RaftLogStorage<Types> for LogStore {
             self.log.append(&entries, Box::new(|_| {}));
             return Ok(());
         }
-        self.log.append(&entries, Box::new(move |result| callback.io_completed(result)));
+        let flushed = move |result| {
+            failpoint::pass(Point::AppendFlushed);
+            callback.io_completed(result);
+        };
+        self.log.append(&entries, Box::new(flushed));
         Ok(())
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> Result<(), io::Error> {
-        self.log.truncate_after(last.map(|id| id.index)).await
+        self.log.truncate_after(last.map(|id| id.index)).await?;
+        failpoint::pass(Point::LogTruncated);
+        Ok(())
     }
 
     async fn purge(&mut self, upto: LogId) -> Result<(), io::Error> {
-        self.log.purge(super::types::parts(&upto)).await
+        self.log.purge(super::types::parts(&upto)).await?;
+        failpoint::pass(Point::LogPurged);
+        Ok(())
     }
 }

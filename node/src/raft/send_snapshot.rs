@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use hansard_domain::ShardId;
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_proto::cluster::v1 as wire;
 use hansard_proto::cluster::v1::install_snapshot_request::Chunk;
 use hansard_proto::cluster::v1::peer_service_client::PeerServiceClient;
@@ -73,6 +74,7 @@ async fn feed(
     while sent.is_ok() {
         let Some(rows) = blocking(|| reader.next_chunk())? else { break };
         sum.add(&rows);
+        failpoint::pass(Point::SnapshotSend);
         sent = chunks.send(message(Chunk::Rows(rows))).await;
     }
     // An error here is the other side's: its answer says why.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, Stream, StreamExt};
 use hansard_domain::ShardId;
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_proto::cluster::v1 as wire;
 use hansard_proto::cluster::v1::consensus_request::Call;
 use hansard_proto::cluster::v1::consensus_response::Answer;
@@ -170,6 +171,7 @@ async fn append_one(group: Group, id: u64, append: wire::Append) -> (wire::Conse
     let (previous, last) = ends(&request);
     match group.append_entries(request).await {
         Ok(response) => {
+            failpoint::pass(Point::AppendAnswer);
             let result = match response {
                 AppendEntriesResponse::Success => Ok(last),
                 AppendEntriesResponse::PartialSuccess(upto) => Ok(upto),
@@ -199,7 +201,9 @@ async fn serve(group: &Group, detector: &Detector, call: Call) -> Answer {
     let answer = match call {
         Call::Vote(request) => match convert::to_vote_request(request) {
             Ok(request) => {
-                group.vote(request).await.map(|r| Answer::Vote(convert::from_vote_response(&r))).map_err(text)
+                let answer = group.vote(request).await;
+                failpoint::pass(Point::VoteAnswer);
+                answer.map(|r| Answer::Vote(convert::from_vote_response(&r))).map_err(text)
             }
             Err(error) => Err(text(error)),
         },

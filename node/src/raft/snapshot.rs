@@ -3,6 +3,7 @@
 use std::io;
 
 use hansard_domain::bug::{self, Bug};
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_storage::{AppliedMark, ShardStore, SnapshotError, SnapshotReader, SnapshotWriter};
 use openraft::storage::RaftSnapshotBuilder;
 
@@ -70,6 +71,7 @@ impl RaftSnapshotBuilder<Types> for SnapshotBuilder {
         if let Some(mark) = &self.mark.as_ref().filter(|_| !bug::is(Bug::PurgeBeforeFlush)) {
             assert!(rows.durable() >= Some(mark.position()), "a flush covers what was applied before it");
         }
+        failpoint::pass(Point::SnapshotBuilt);
         Ok(Snapshot { meta: meta_of(self.mark.as_ref())?, snapshot: SnapshotHandle::Marked })
     }
 }

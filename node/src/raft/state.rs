@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 use hansard_domain::ShardId;
 use hansard_domain::meta::MetaView;
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_storage::{AppliedMark, ShardRows, ShardStore};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use tokio::sync::watch;
@@ -141,6 +142,7 @@ impl StateMachine {
             self.machine.committed();
         }
         self.progress.advance(term, index, self.machine.record());
+        failpoint::pass(Point::Applied);
         let mut outcomes = effects.outcomes.into_iter();
         for (has_batch, responder) in group.entries {
             let outcome = if has_batch { outcomes.next().expect("each batch has outcomes") } else { Outcomes::None };

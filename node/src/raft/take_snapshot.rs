@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use hansard_domain::ShardId;
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_proto::cluster::v1 as wire;
 use hansard_proto::cluster::v1::install_snapshot_request::Chunk;
 use hansard_storage::ShardStore;
@@ -51,9 +52,11 @@ pub async fn install_snapshot<S: Stores>(
     if tail != sum.tail() {
         return Err(Status::data_loss("the snapshot's tail does not fit its chunks"));
     }
+    failpoint::pass(Point::SnapshotReceived);
     let snapshot = Snapshot { meta, snapshot: SnapshotHandle::Incoming(Box::new(writer)) };
     let answer = group.install_full_snapshot(vote, snapshot).await;
     let answer = answer.map_err(|error| Status::unavailable(error.to_string()))?;
+    failpoint::pass(Point::SnapshotInstalled);
     Ok(wire::InstallSnapshotResponse { vote: Some(convert::from_vote(&answer.vote)) })
 }
 

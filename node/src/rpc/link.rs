@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use hansard_domain::{RoomId, ShardId};
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_proto::{
     cluster::v1::{self as wire, node_call::Call, node_reply::Outcome},
     reason, status,
@@ -174,6 +175,7 @@ impl Asked {
             self.node.metrics.refused(&status::reason_of(&status).unwrap_or_default());
             Outcome::Status(status)
         });
+        failpoint::pass(Point::LinkReply);
         self.outbox.reply(wire::NodeReply { id: self.id, outcome: Some(outcome) }, Some(self.permit));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hansard_domain::{
     Action, Command, Content, Outcome, PersonId, Refusal, RequestId, RoomId, RuleId, Salt, Sealed, read,
 };
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_policy::{POLICY_VERSION, Permit, decide};
 use hansard_storage::{Store, StoreError};
 
@@ -61,6 +62,7 @@ impl ShardHandle {
         };
         let known = self.known.clone();
         let answer = Answer::new(move |result| {
+            failpoint::pass(Point::RoomAnswer);
             if let Ok(outcome) = result {
                 known.learn(term, actor, &action, outcome);
             }
@@ -134,7 +136,9 @@ impl ShardHandle {
     /// If the permit is for another person or action: that would be a hole in the wall.
     pub async fn propose(&self, permit: Permit, request: ProposeRequest) -> Result<Outcome, ProposeError> {
         self.ready()?;
-        self.proposals.propose(permitted(&permit, request), self.patience()).await
+        let outcome = self.proposals.propose(permitted(&permit, request), self.patience()).await;
+        failpoint::pass(Point::RoomAnswer);
+        outcome
     }
 
     /// Records refusals of one person that somebody else counted.

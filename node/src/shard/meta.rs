@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use hansard_domain::meta::{MetaCommand, MetaOutcome, MetaView};
+use hansard_failpoint::{self as failpoint, Point};
 use tokio::sync::watch;
 
 use super::batch::Seams;
@@ -43,7 +44,9 @@ impl MetaShard {
             let leader = now.leader.filter(|&leader| leader != self.node());
             return Err(ProposeError::NotLeader { leader });
         }
-        self.proposals.propose(command, self.replica.inner.tuning.propose_timeout).await
+        let outcome = self.proposals.propose(command, self.replica.inner.tuning.propose_timeout).await;
+        failpoint::pass(Point::MetaAnswer);
+        outcome
     }
 
     /// Meta's state as applied here, now and from now on.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hansard_domain::bug::{self, Bug};
 use hansard_domain::{NodeId, RequestId};
+use hansard_failpoint::{self as failpoint, Point};
 use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
 use hansard_proto::cluster::v1::{NodeCall, Proposed};
@@ -66,7 +67,9 @@ impl Upstream {
             proposal.request = RequestId::from_bytes(id);
         }
         let target = Target::Room(proposal.room);
-        match self.call(Some(who), target, Call::Propose(proposal.into_wire())).await? {
+        let answer = self.call(Some(who), target, Call::Propose(proposal.into_wire())).await;
+        failpoint::pass(Point::RouterAck);
+        match answer? {
             Outcome::Proposed(Proposed { seq, time_us, .. }) => Ok(Committed { seq, time_us }),
             _ => Err(refuse::wrong_answer().into_status()),
         }

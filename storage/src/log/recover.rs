@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use hansard_domain::bug::{self, Bug};
+use hansard_failpoint::{self as failpoint, Point};
 
 use super::format::{DATA_START, RECORD_HEADER, RecordHeader, SegmentHeader, align, find_records, read_record};
 use super::ledger::{Ledger, Place};
@@ -90,7 +91,8 @@ impl Scanned<'_> {
         let ready = files.split_off(&(tail_segment + 1)).into_iter().next();
         let ready = ready.and_then(|(number, file)| survey.headers.get(&number).map(|header| (*header, file)));
         for leftover in &survey.leftovers {
-            config.disk.remove(leftover).map_err(OpenError::io(format!("removing {leftover}")))?;
+            let removed = failpoint::io(Point::LeftoverRemove).and_then(|()| config.disk.remove(leftover));
+            removed.map_err(OpenError::io(format!("removing {leftover}")))?;
         }
         segments.adopt(survey.spares, ready);
         let fronts = chain.ledger.shards.iter().map(|(n, shard)| (*n, Arc::new(Front::from_ledger(shard)))).collect();
@@ -270,8 +272,10 @@ fn settle(survey: &Survey, chain: &Chain, segment: u64, offset: u64, witness: &W
     header.epoch = highest + 1;
     let write = || -> io::Result<()> {
         rewrite(file.as_ref(), align(offset))?;
+        failpoint::io(Point::TailSync)?;
         file.sync()?;
         file.write_at(header.slot(), &header.encode())?;
+        failpoint::io(Point::TailMarkSync)?;
         file.sync()?;
         witness.write(header)?;
         witness.sync()

@@ -7,6 +7,8 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use hansard_failpoint::{self as failpoint, Point};
+
 use super::format::{BLOCK, SegmentHeader};
 use crate::disk::{Disk, DiskFile};
 
@@ -154,6 +156,7 @@ impl Segments {
     fn recycle(&self) -> io::Result<()> {
         let retired = std::mem::take(&mut self.state().retired);
         for number in &retired {
+            failpoint::io(Point::SegmentRetire)?;
             let full = self.state().spares.len() >= self.keep;
             if full {
                 self.disk.remove(&segment_name(*number))?;
@@ -189,15 +192,17 @@ impl Segments {
         let zeros = vec![0; BLOCK as usize];
         file.write_at(BLOCK - header.slot(), &zeros)?;
         file.write_at(header.slot(), &header.encode())?;
+        failpoint::io(Point::SegmentHeader)?;
         file.sync()?;
         self.disk.rename(&name, &segment_name(header.segment))?;
+        failpoint::io(Point::SegmentNamed)?;
         self.disk.sync_dir(DIR)?;
         Ok((header, file))
     }
 
     fn blank(&self, number: u64) -> io::Result<(String, Arc<dyn DiskFile>)> {
         let name = spare_name(number);
-        match self.disk.create(&name, self.bytes) {
+        match failpoint::io(Point::SegmentCreate).and_then(|()| self.disk.create(&name, self.bytes)) {
             Ok(file) => Ok((name, file)),
             Err(error) => {
                 let _ = self.disk.remove(&name);

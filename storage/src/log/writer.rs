@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use hansard_domain::bug::{self, Bug};
+use hansard_failpoint::{self as failpoint, Point};
 
 use super::Shared;
 use super::format::{DATA_START, RECORD_HEADER, RecordHeader, SegmentHeader, align, put_record};
@@ -188,14 +189,17 @@ impl Writer {
     fn write_batch(&mut self) -> io::Result<()> {
         let end = align(self.offset + self.buffer.len() as u64);
         self.buffer.resize((end - self.offset) as usize, 0);
+        failpoint::io(Point::LogWrite)?;
         self.file.write_at(self.offset, &self.buffer)?;
         self.unmarked += self.buffer.len() as u64;
         if self.unmarked >= MARK_EVERY {
             self.write_mark()?;
         }
+        failpoint::io(Point::LogSync)?;
         if !bug::is(Bug::AckBeforeFsync) {
             self.sync()?;
         }
+        failpoint::pass(Point::LogSynced);
         self.synced += self.staged.len() as u64;
         self.offset = end;
         self.shared.witness.write(SegmentHeader { synced: self.synced, ..self.header })?;
@@ -259,6 +263,7 @@ impl Writer {
     }
 
     fn write_mark(&mut self) -> io::Result<()> {
+        failpoint::io(Point::MarkWrite)?;
         self.header.counter += 1;
         self.header.synced = self.synced;
         self.header.first_live = self.first_live;
@@ -272,6 +277,7 @@ impl Writer {
 
     fn sync_mark(&mut self) -> io::Result<()> {
         self.write_mark()?;
+        failpoint::io(Point::MarkSync)?;
         self.sync()
     }
 
@@ -293,6 +299,7 @@ impl Writer {
         self.header.next = true;
         self.sync_mark()?;
         self.shared.witness.sync()?;
+        failpoint::pass(Point::SegmentRotated);
         self.shared.add_segment(header.segment, &file);
         self.header = header;
         self.file = file;
@@ -311,6 +318,7 @@ impl Writer {
         let gone: Vec<u64> = (self.first_live..first).collect();
         self.first_live = first;
         self.sync_mark()?;
+        failpoint::pass(Point::SegmentReleased);
         self.shared.drop_segments(first);
         self.shared.segments.retire(gone)
     }
@@ -321,6 +329,9 @@ impl Writer {
             return Ok(());
         }
         let ops = relocations(&self.shared, self.first_live)?;
+        if !ops.is_empty() {
+            failpoint::pass(Point::Relocate);
+        }
         for op in ops {
             self.stage(op)?;
         }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use hansard_domain::Table;
 use hansard_domain::bug::{self, Bug};
+use hansard_failpoint::{self as failpoint, Point};
 
 use crate::engine::WriteOp;
 use crate::error::{SnapshotError, StoreError};
@@ -137,6 +138,7 @@ impl SnapshotWriter {
         if chunk.total.is_some_and(|total| total != self.rows) {
             return Err(SnapshotError::Incomplete);
         }
+        failpoint::pass(Point::SnapshotChunk);
         self.store.rows.tables.write(ops)?;
         self.mark = self.mark.take().or(chunk.mark);
         self.chunks += 1;
@@ -161,6 +163,7 @@ impl SnapshotWriter {
         self.switched = true;
         let old = rows.tables.switch(&rows.shard, self.keyspace, mark.clone(), &rows.front)?;
         self.store.log().purge(mark.position()).wait().map_err(|e| StoreError::Log(e.to_string()))?;
+        failpoint::pass(Point::SnapshotReset);
         self.store.rows.tables.write(drop_keyspace(old))?;
         Ok(mark)
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hansard_domain::{Change, ShardId};
+use hansard_failpoint::{self as failpoint, Point};
 
 use super::directory::{self, Keyspace, Listed, ShardRow};
 use crate::engine::{Engine, EngineError, WriteBatch, WriteOp};
@@ -126,7 +127,7 @@ impl Tables {
     /// Writes a batch; a failure is fatal.
     pub(crate) fn write(&self, ops: Vec<WriteOp>) -> Result<(), StoreError> {
         let bytes: usize = ops.iter().map(op_bytes).sum();
-        self.engine.write(WriteBatch { ops }).map_err(|e| self.failed(e))?;
+        at(Point::StateWrite).and_then(|()| self.engine.write(WriteBatch { ops })).map_err(|e| self.failed(e))?;
         self.unflushed.fetch_add(bytes as u64, Ordering::Relaxed);
         Stats::add(&self.stats.state_bytes_written, bytes as u64);
         Ok(())
@@ -168,6 +169,7 @@ impl Tables {
         let row = directory::mark_row(&mark, front.synced().min(mark.index));
         ops.push(WriteOp::Put(directory::mark_key(shard.id), row));
         self.write(ops)?;
+        failpoint::pass(Point::StateCommitted);
         // After the write: a flush that sees the mark covers the rows.
         shard.current_mut().applied = Some(mark);
         Ok(())
@@ -179,7 +181,8 @@ impl Tables {
         let shards: Vec<_> = self.shards().values().cloned().collect();
         let marks: Vec<_> = shards.iter().map(|s| s.current().applied.as_ref().map(AppliedMark::position)).collect();
         let before = self.unflushed();
-        self.engine.flush().map_err(|e| self.failed(e))?;
+        at(Point::StateFlush).and_then(|()| self.engine.flush()).map_err(|e| self.failed(e))?;
+        failpoint::pass(Point::StateFlushed);
         for (position, shard) in marks.into_iter().zip(shards) {
             shard.publish(position);
         }
@@ -199,6 +202,7 @@ impl Tables {
         let _one = shard.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.flush()?;
         let position = mark.position();
+        failpoint::pass(Point::SnapshotSwitch);
         let row = ShardRow { keyspace, removed: false, installed: Some(position) };
         let old = {
             let mut current = shard.current_mut();
@@ -215,6 +219,7 @@ impl Tables {
             old
         };
         self.flush()?;
+        failpoint::pass(Point::SnapshotSwitched);
         Ok(old)
     }
 
@@ -232,6 +237,7 @@ impl Tables {
 
     /// Drops the rows of a shard that was marked as going and is out of the log.
     pub(crate) fn finish_remove(&self, id: ShardId, keyspace: Keyspace) -> Result<(), StoreError> {
+        failpoint::pass(Point::ShardRemoved);
         let mut ops = drop_keyspace(keyspace);
         ops.push(WriteOp::Delete(directory::shard_key(id)));
         ops.push(WriteOp::Delete(directory::mark_key(id)));
@@ -255,6 +261,11 @@ impl Tables {
         }
         Ok(())
     }
+}
+
+/// A fail point of the engine's own kind.
+fn at(point: Point) -> Result<(), EngineError> {
+    failpoint::io(point).map_err(|error| EngineError(error.to_string()))
 }
 
 fn op_bytes(op: &WriteOp) -> usize {

@@ -5,22 +5,34 @@ use toml::Table;
 use crate::{finding::Finding, tree::Tree};
 
 /// Each crate's folder, and which of our crates it may depend on. Crates below `tests/` may use all but `cli` and `xtask`.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("domain", &[]),
+    ("failpoint", &[]),
     ("runtime", &[]),
     ("proto", &["domain"]),
-    ("storage", &["domain"]),
+    ("storage", &["domain", "failpoint"]),
     ("policy", &["domain"]),
-    ("node", &["domain", "policy", "proto", "runtime", "storage"]),
-    ("router", &["domain", "policy", "proto", "runtime"]),
+    ("node", &["domain", "failpoint", "policy", "proto", "runtime", "storage"]),
+    ("router", &["domain", "failpoint", "policy", "proto", "runtime"]),
     ("client", &["domain", "proto"]),
     ("loadtest", &["client", "domain", "proto"]),
-    ("cli", &["client", "domain", "loadtest", "node", "proto", "router", "runtime", "storage"]),
+    ("cli", &["client", "domain", "failpoint", "loadtest", "node", "proto", "router", "runtime", "storage"]),
     ("xtask", &[]),
 ];
 
-const TESTS: &[&str] =
-    &["checker", "client", "domain", "loadtest", "node", "policy", "proto", "router", "runtime", "storage"];
+const TESTS: &[&str] = &[
+    "checker",
+    "client",
+    "domain",
+    "failpoint",
+    "loadtest",
+    "node",
+    "policy",
+    "proto",
+    "router",
+    "runtime",
+    "storage",
+];
 
 /// Third parties that only some crates may depend on (by the start of the name), and why.
 const RESERVED: [(&str, &[&str], &str); 3] = [

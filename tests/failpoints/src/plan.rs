@@ -1,0 +1,100 @@
+//! Which points are fired, what they do, and how a process is brought to pass them.
+
+use hansard_failpoint::{Kind, Point};
+
+use crate::process::Order;
+
+/// How a process is brought to pass a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scene {
+    /// Three empty disks become a cluster.
+    Founding,
+    /// A node joins.
+    Joining,
+    /// People talk.
+    Talk,
+    /// People talk, and the node leads one of their rooms.
+    Lead,
+    /// People are enrolled, and the node leads meta.
+    Enroll,
+    /// Leaderships are handed over.
+    HandOver,
+    /// People talk, at the router.
+    Router,
+    /// A node starts whose process was killed.
+    Start,
+    /// It starts when the one before was killed while it gave segments up.
+    Leftover,
+    /// It starts when the disk is nearly full.
+    Full,
+    /// A node comes back to others that have purged what it lacks.
+    Behind,
+    /// Such a node is sent what it lacks.
+    Ahead,
+    /// A leader comes back whose last entries nobody else has.
+    Overruled,
+    /// A replica moves away.
+    Leaving,
+}
+
+/// How a process is brought to pass a point.
+pub(crate) fn scene(point: Point) -> Scene {
+    use Point::*;
+    match point {
+        BallastMake | SegmentCreate | IdentityWrite | IdentityWritten | ClusterBound | ShardCreated | FoundingAsked
+        | FoundingBound | Founded | ShardBegan => Scene::Founding,
+        JoinBound => Scene::Joining,
+        LogWrite | LogSync | LogSynced | MarkWrite | MarkSync | SegmentRotated | SegmentReleased | Relocate
+        | SegmentHeader | SegmentNamed | SegmentRetire | StateWrite | StateCommitted | StateFlush | StateFlushed
+        | SnapshotBuilt | LogPurged | AppendFlushed | AppendAnswer | Applied => Scene::Talk,
+        RoomAnswer | LinkReply => Scene::Lead,
+        MetaAnswer => Scene::Enroll,
+        VoteSaved | VoteAnswer => Scene::HandOver,
+        RouterAck => Scene::Router,
+        TailSync | TailMarkSync => Scene::Start,
+        LeftoverRemove => Scene::Leftover,
+        BallastFree => Scene::Full,
+        SnapshotChunk | SnapshotReceived | SnapshotSwitch | SnapshotSwitched | SnapshotReset | SnapshotInstalled => {
+            Scene::Behind
+        }
+        SnapshotSend => Scene::Ahead,
+        LogTruncated => Scene::Overruled,
+        ShardRemoving | ShardRemoved => Scene::Leaving,
+    }
+}
+
+/// What can be done at a point.
+fn actions(point: Point) -> &'static [&'static str] {
+    match point.kind() {
+        Kind::Moment => &["crash"],
+        Kind::Step | Kind::Reserve => &["crash", "error"],
+        Kind::Ack => &["crash", "delay"],
+    }
+}
+
+/// All orders there are, but those of points that are not among `only`, if any are.
+pub(crate) fn orders(only: &[String]) -> Vec<Order> {
+    let wanted = |point: &&Point| only.is_empty() || only.iter().any(|name| name == point.name());
+    let of = |point: Point| actions(point).iter().map(move |action| Order { point, action, after: 0 });
+    Point::ALL.iter().filter(wanted).copied().flat_map(of).collect()
+}
+
+/// Those of one scene, in the order of the points.
+pub(crate) fn of(orders: &[Order], scene: Scene) -> Vec<Order> {
+    orders.iter().filter(|order| self::scene(order.point) == scene).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_point_is_crashed_and_all_but_moments_something_else_too() {
+        let orders = orders(&[]);
+        for point in Point::ALL {
+            let count = orders.iter().filter(|order| order.point == *point).count();
+            assert_eq!(count, if point.kind() == Kind::Moment { 1 } else { 2 }, "{}", point.name());
+        }
+        assert_eq!(super::orders(&["log-sync".to_owned()]).len(), 2);
+    }
+}

@@ -1,0 +1,242 @@
+//! Orders that take more than people who talk: a founding, a join, a node that was away, a leader that is overruled.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use hansard_client::ClientError;
+use rand::Rng;
+
+use crate::PATIENCE;
+use crate::cluster::{FOUNDERS, JOINER, NODES, applied, is_ready};
+use crate::plan::{self, Scene};
+use crate::process::{GLANCE, Order};
+use crate::run::Run;
+
+/// Entries after which a node that was away finds none that it lacks: snapshots are taken every 100.
+const BEHIND: u64 = 230;
+/// How long a leader that has lost all others goes on taking messages that nobody else will have.
+const ALONE: Duration = Duration::from_millis(300);
+/// Far longer than a replica is kept that has moved away.
+const KEPT: Duration = Duration::from_secs(180);
+
+impl Run {
+    /// Three empty disks become a cluster, although every process crashes wherever one can on the way.
+    pub(crate) fn found(&mut self) -> Result<()> {
+        let mut left = plan::of(&self.orders, Scene::Founding);
+        let mut told: [Vec<Order>; FOUNDERS] = Default::default();
+        for (node, told) in told.iter_mut().enumerate() {
+            *told = self.start_armed(node, &left)?;
+        }
+        let until = Instant::now() + PATIENCE;
+        while !left.is_empty() || !(0..FOUNDERS).all(is_ready) {
+            ensure!(Instant::now() < until, "no cluster is founded; not obeyed: {left:?}");
+            for (node, told) in told.iter_mut().enumerate() {
+                let ended = self.cluster.servers[node].status()?.is_some();
+                for order in told.iter() {
+                    let open = left.iter().position(|open| open == order);
+                    if let Some(open) = open.filter(|_| self.cluster.servers[node].obeyed(order).unwrap_or(false)) {
+                        left.remove(open);
+                        self.note(node, order);
+                    }
+                }
+                if ended {
+                    self.cluster.servers[node].wait()?;
+                    *told = self.start_armed(node, &left)?;
+                }
+            }
+            std::thread::sleep(GLANCE);
+        }
+        for node in 0..FOUNDERS {
+            self.cluster.servers[node].tell(&[])?;
+        }
+        Ok(())
+    }
+
+    /// Starts a node with the first order that is left of each point.
+    fn start_armed(&mut self, node: usize, left: &[Order]) -> Result<Vec<Order>> {
+        let mut orders: Vec<Order> = left.to_vec();
+        orders.dedup_by_key(|order| order.point);
+        self.cluster.servers[node].tell(&orders)?;
+        self.cluster.start(node)?;
+        Ok(orders)
+    }
+
+    /// A fourth node joins, crashes on the way, and gets its share; then one of its replicas moves away again.
+    pub(crate) fn join(&mut self) -> Result<()> {
+        self.cluster.servers[JOINER].tell(&[])?;
+        for order in plan::of(&self.orders, Scene::Joining) {
+            self.obeys_at_start(JOINER, &order)?;
+            self.cluster.servers[JOINER].tell(&[])?;
+        }
+        self.cluster.start(JOINER)?;
+        self.cluster.serves(JOINER)?;
+        let joiner = self.cluster.id(JOINER)?;
+        self.cluster.operate(async |client| client.join_node(joiner).await)?;
+        let leaving = plan::of(&self.orders, Scene::Leaving);
+        let Some(first) = leaving.first() else { return self.goes_on() };
+        let until = Instant::now() + PATIENCE;
+        while !self.move_one_away(joiner)? {
+            ensure!(Instant::now() < until, "no replica moves to the joiner and away again");
+            std::thread::sleep(GLANCE * 20);
+        }
+        self.cluster.servers[JOINER].tell(&[*first])?;
+        self.goes_on()
+    }
+
+    /// Moves a replica from the joiner, once it has two; whether that was taken.
+    fn move_one_away(&mut self, joiner: u64) -> Result<bool> {
+        let places = self.cluster.places()?;
+        let mine: Vec<_> = places.iter().filter(|p| p.name != "meta" && p.voters.contains(&JOINER)).collect();
+        let Some(place) = mine.first().filter(|_| mine.len() > 1) else { return Ok(false) };
+        let to = (0..FOUNDERS).find(|node| !place.voters.contains(node)).context("three of four vote")?;
+        let (shard, to) = (place.id.clone(), self.cluster.id(to)?);
+        match self.cluster.operate(async |client| client.move_replica(&shard, joiner, to).await) {
+            Ok(_) => Ok(true),
+            // Another move is under way.
+            Err(error) if matches!(error.downcast_ref(), Some(ClientError::Refused(_))) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The replica that moved away is removed, with a crash wherever one can be. Nothing is left to do the second time.
+    pub(crate) fn leave(&mut self) -> Result<()> {
+        let leaving = plan::of(&self.orders, Scene::Leaving);
+        let Some(first) = leaving.first().filter(|_| !self.left) else { return Ok(()) };
+        self.left = true;
+        let until = Instant::now() + KEPT;
+        while !self.cluster.servers[JOINER].has_obeyed(first)? {
+            ensure!(Instant::now() < until, "the joiner keeps a replica that has moved away");
+            std::thread::sleep(GLANCE);
+        }
+        self.note(JOINER, first);
+        self.aborts(JOINER)?;
+        for order in &leaving[1..] {
+            self.obeys_at_start(JOINER, order)?;
+        }
+        self.back(JOINER)
+    }
+
+    /// A node comes back and must take snapshots, with a crash wherever one can be; then its leader crashes while it sends one.
+    pub(crate) fn behind(&mut self) -> Result<()> {
+        let node = self.dice.random_range(0..FOUNDERS);
+        for order in plan::of(&self.orders, Scene::Behind) {
+            self.on_return(node, order, |_| Ok(node))?;
+            if order.action == "crash" {
+                self.aborts(node)?;
+                self.back(node)?;
+            }
+        }
+        for order in plan::of(&self.orders, Scene::Ahead) {
+            let leader = self.on_return(node, order, |run| run.leader_over(node))?;
+            self.aborts(leader)?;
+            self.back(leader)?;
+        }
+        self.goes_on()
+    }
+
+    /// Has a node come back to others that have purged what it lacks until the one that `who` names then obeys.
+    fn on_return(&mut self, node: usize, order: Order, who: impl Fn(&mut Self) -> Result<usize>) -> Result<usize> {
+        loop {
+            self.fall_behind(node)?;
+            let who = who(self)?;
+            self.cluster.servers[node].tell(&[])?;
+            self.cluster.servers[who].tell(&[order])?;
+            self.cluster.start(node)?;
+            if self.obeys_before(node, who, &order)? {
+                return Ok(who);
+            }
+        }
+    }
+
+    /// Kills a node, and waits until the others have purged what it will lack.
+    fn fall_behind(&mut self, node: usize) -> Result<()> {
+        self.cluster.servers[node].kill()?;
+        let before = newest(node)?;
+        let until = Instant::now() + PATIENCE;
+        let meta = "0".repeat(32);
+        let rooms = before.iter().filter(|(shard, _)| **shard != meta);
+        loop {
+            let now = newest(node)?;
+            if rooms.clone().all(|(shard, index)| now.get(shard).is_some_and(|now| *now >= index + BEHIND)) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "the others do not get ahead");
+            std::thread::sleep(GLANCE * 10);
+        }
+    }
+
+    /// Waits until `who` obeys, or `node` has all that the others have and nothing to take any more; whether it was the first.
+    fn obeys_before(&mut self, node: usize, who: usize, order: &Order) -> Result<bool> {
+        let until = Instant::now() + PATIENCE;
+        let wanted = newest(node)?;
+        loop {
+            let caught_up = applied(node).is_ok_and(|replicas| {
+                replicas.iter().all(|(shard, (index, _))| wanted.get(shard).is_none_or(|wanted| index >= wanted))
+            });
+            if self.cluster.servers[who].has_obeyed(order)? {
+                self.note(who, order);
+                return Ok(true);
+            }
+            if caught_up {
+                return Ok(false);
+            }
+            ensure!(Instant::now() < until, "{} does not come to {order}", self.cluster.servers[who].name);
+            std::thread::sleep(GLANCE);
+        }
+    }
+
+    /// A founder that leads a shard in which `node` votes.
+    fn leader_over(&mut self, node: usize) -> Result<usize> {
+        let places = self.cluster.places()?;
+        let led = places.iter().filter(|place| place.name != "meta" && place.voters.contains(&node));
+        let leader = led.filter_map(|place| place.leader).find(|leader| *leader != node && *leader < FOUNDERS);
+        leader.context("nobody leads what the node votes in")
+    }
+
+    /// A leader takes entries that nobody else gets, and comes back to others that have gone on without it.
+    pub(crate) fn overruled(&mut self) -> Result<()> {
+        let node = self.dice.random_range(0..FOUNDERS);
+        for order in plan::of(&self.orders, Scene::Overruled) {
+            loop {
+                self.leave_alone(node)?;
+                self.cluster.servers[node].tell(&[order])?;
+                self.cluster.start(node)?;
+                if self.obeys_before(node, node, &order)? {
+                    break;
+                }
+            }
+            self.aborts(node)?;
+            self.back(node)?;
+        }
+        Ok(())
+    }
+
+    /// Kills all nodes but one, then that one, and has the others go on without it.
+    fn leave_alone(&mut self, node: usize) -> Result<()> {
+        let others: Vec<usize> = (0..NODES).filter(|other| *other != node).collect();
+        for other in &others {
+            self.cluster.servers[*other].kill()?;
+        }
+        std::thread::sleep(ALONE);
+        self.cluster.servers[node].kill()?;
+        for other in &others {
+            self.cluster.servers[*other].tell(&[])?;
+            self.cluster.start(*other)?;
+        }
+        others.into_iter().try_for_each(|other| self.cluster.serves(other))?;
+        self.goes_on()
+    }
+}
+
+/// Shard to the newest entry that any node but one has applied.
+fn newest(but: usize) -> Result<BTreeMap<String, u64>> {
+    let mut newest = BTreeMap::new();
+    for node in (0..NODES).filter(|node| *node != but) {
+        for (shard, (index, _)) in applied(node)? {
+            let known = newest.entry(shard).or_insert(index);
+            *known = index.max(*known);
+        }
+    }
+    Ok(newest)
+}
