@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export ROCKSDB ?= system
 ENV := source scripts/env.sh
 
-.PHONY: help deps deps-test build up test sim seeded-bugs failpoints chaos lint gen fmt env
+.PHONY: help deps deps-test build up test properties sim seeded-bugs failpoints chaos lint gen fmt env
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ up: build ## Build, and run a cluster of 3 nodes and 2 routers under ./data unti
 
 test: deps-test ## Test everything; the last line is the sum
 	@$(ENV) && scripts/test.sh
+
+properties: deps ## Run the property tests with other cases than every build: CASES=20000, SEED=
+	@$(ENV) && CASES=$(CASES) SEED=$(SEED) scripts/properties.sh
 
 sim: deps ## Simulate the whole stack under faults: SEEDS=50 seeds, from FIRST=0 on; or SEED=7 replays one with its trace
 	@$(ENV) && cargo build --release --locked -p hansard-sim && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-sim" \

@@ -121,8 +121,6 @@ fn run(mut engine: Arc<dyn Engine>, steps: Vec<Step>, mut crash: impl FnMut(Arc<
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
-
     #[test]
     fn simulated(steps in prop::collection::vec(step(), 1..60)) {
         let engine = SimEngine::new();
@@ -135,8 +133,14 @@ proptest! {
     }
 }
 
+/// A sixth of the usual number: each case opens a database many times.
+fn few() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.div_ceil(6), ..usual }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(few())]
 
     #[test]
     fn rocksdb(steps in prop::collection::vec(step(), 1..40)) {

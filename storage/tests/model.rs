@@ -229,8 +229,6 @@ fn check(store: &Store, models: &mut BTreeMap<u8, Model>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
-
     #[test]
     fn acked_survives(steps in prop::collection::vec(step(), 1..150), seed in any::<u64>()) {
         run(steps, seed);

@@ -53,8 +53,6 @@ fn run(batches: &[Batch], joined: usize, cached: usize, reload: bool) -> Run {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
-
     #[test]
     fn commits_caches_and_restarts_change_nothing(
         commands in any_commands(),

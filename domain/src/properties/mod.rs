@@ -14,6 +14,12 @@ use crate::ids::{PersonId, RequestId, RoomId};
 use crate::room::{Role, Visibility};
 use crate::testkit::{command, named};
 
+/// A quarter of the usual number of cases, for properties whose cases are long.
+fn a_quarter() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.div_ceil(4), ..usual }
+}
+
 pub(super) const PEOPLE: u8 = 4;
 pub(super) const ROOMS: u8 = 3;
 

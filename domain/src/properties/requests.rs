@@ -57,7 +57,7 @@ fn check_rows(rows: &MemRows) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(super::a_quarter())]
 
     #[test]
     fn requests_are_a_map(requests in any_requests(), remembered in prop::sample::select(vec![0usize, 1_000])) {

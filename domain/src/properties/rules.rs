@@ -134,8 +134,6 @@ fn check_hidden(rows: &MemRows, id: RoomId, entries: &[Entry]) -> Result<(), Tes
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(192))]
-
     #[test]
     fn rooms_keep_their_promises(commands in any_commands(), size in 1usize..20, limit in 1usize..5) {
         let mut rows = MemRows::default();

@@ -219,8 +219,6 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
-
     #[test]
     fn exactly_once_in_order_without_a_window(after in 0u64..4, head in 4u64..20, steps in steps()) {
         let mut world = World::new(after, head);
