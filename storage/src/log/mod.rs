@@ -1,11 +1,12 @@
 //! The node's log: one file sequence, one writer, one sync for all shards.
 
-mod format;
+mod checksums;
+pub(crate) mod format;
 mod front;
 mod ledger;
 mod queue;
 mod read;
-mod record;
+pub(crate) mod record;
 mod recover;
 mod segments;
 mod survey;
