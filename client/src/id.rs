@@ -14,6 +14,9 @@ use crate::dice;
 /// Bits of an id that count; those above are drawn once by each process.
 const COUNTER_BITS: u32 = 48;
 
+/// Characters of a text that is no id that an error shows: more than an id has.
+const SHOWN: usize = 48;
+
 /// The identity of one intent: made once, sent again unchanged with every retry. 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(u128);
@@ -49,7 +52,7 @@ impl FromStr for RequestId {
         canonical(text)
             .and_then(|digits| u128::from_str_radix(&digits, 16).ok())
             .map(Self)
-            .ok_or_else(|| BadId(text.to_owned()))
+            .ok_or_else(|| BadId(text.chars().take(SHOWN).collect()))
     }
 }
 
@@ -92,6 +95,7 @@ mod tests {
         for text in ["", "abc", "zz0b0c0d000011112222333344445555", "0a0b0c0d+0000+1111+2222+333344445555"] {
             assert!(text.parse::<RequestId>().is_err(), "{text}");
         }
+        assert!("x".repeat(1 << 20).parse::<RequestId>().unwrap_err().to_string().len() < 200);
         assert!(canonical("+a0b0c0d000011112222333344445555").is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::command::Command;
+use crate::command::{Command, MIN_COMMAND_BYTES};
 use crate::limits::MAX_BATCH_COMMANDS;
 use crate::wire::{CodecError, Reader, Write};
 
@@ -33,7 +33,7 @@ impl Batch {
         let mut reader = Reader::sharing(bytes, "batch");
         reader.version(VERSION)?;
         let count = reader.count(MAX_BATCH_COMMANDS)?;
-        let mut commands = Vec::with_capacity(count);
+        let mut commands = Vec::with_capacity(count.min(bytes.len() / MIN_COMMAND_BYTES));
         for _ in 0..count {
             commands.push(Command::decode(&mut reader)?);
         }

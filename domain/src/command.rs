@@ -129,6 +129,9 @@ pub enum Action {
 /// The number of [`Action::MarkRead`], the one action that is no kind of record entry.
 pub const MARK_READ: u16 = 256;
 
+/// No command has less bytes in a batch: ids, stamp, two varints, salt, the action's number and an empty envelope.
+pub(crate) const MIN_COMMAND_BYTES: usize = 16 + 16 + 8 + 1 + 1 + 32 + 2 + 2;
+
 impl Action {
     /// Its stable number: that of the kind of entry that it makes, or [`MARK_READ`].
     pub const fn number(&self) -> u16 {

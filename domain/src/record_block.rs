@@ -90,7 +90,7 @@ impl RecordBlock {
     }
 }
 
-/// Reads a row: its entries, ascending.
+/// Reads a row: its entries, ascending; at least one.
 pub(crate) fn decode_record(bytes: &Bytes) -> Result<Vec<Recorded>, CodecError> {
     let mut r = Reader::sharing(bytes, "block of the record");
     r.version(VERSION)?;
@@ -98,8 +98,12 @@ pub(crate) fn decode_record(bytes: &Bytes) -> Result<Vec<Recorded>, CodecError> 
     for _ in 0..r.count(MAX_ENTRIES)? {
         rooms.push(RoomId::from_bytes(r.array()?));
     }
+    let count = r.count(MAX_ENTRIES)?;
+    if count == 0 {
+        return Err(r.malformed());
+    }
     let mut entries = Vec::new();
-    for _ in 0..r.count(MAX_ENTRIES)? {
+    for _ in 0..count {
         entries.push(match r.count(rooms.len())? {
             0 => {
                 let len = r.count(MAX_LEAF_BYTES)?;

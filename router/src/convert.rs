@@ -1,5 +1,7 @@
 //! Between the cluster's wire types and the clients'.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 use hansard_domain::{Kind, PersonId, RoomId};
 use hansard_proto::cluster::v1 as edge;
@@ -10,9 +12,12 @@ use prost_types::Timestamp;
 use crate::hub::SharedEvent;
 use crate::session::{Item, Page};
 
-/// A timestamp from seconds UTC.
+/// The seconds that a timestamp can have, and JSON can say: the years 1 to 9999.
+const SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
+/// A timestamp from seconds UTC; the first or last one for what is beyond them, as tokens and clients may say.
 pub(crate) fn timestamp_s(seconds: i64) -> Timestamp {
-    Timestamp { seconds, nanos: 0 }
+    Timestamp { seconds: seconds.clamp(*SECONDS.start(), *SECONDS.end()), nanos: 0 }
 }
 
 /// A room's id from the wire.
@@ -107,6 +112,14 @@ mod tests {
     use hansard_proto::convert::bytes;
 
     use super::*;
+
+    #[test]
+    fn every_time_has_a_json_form() {
+        for seconds in [i64::MIN, -1, 0, 1_900_000_000, i64::MAX] {
+            let presence = v1::Presence { answer_at: Some(timestamp_s(seconds)), ..v1::Presence::default() };
+            assert!(hansard_proto::json::encode(&presence).is_ok(), "{seconds}");
+        }
+    }
 
     #[test]
     fn ends_are_known() {

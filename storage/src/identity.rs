@@ -39,7 +39,7 @@ impl Identity {
     }
 
     /// The version is looked at before the checksum: a newer format may have another length.
-    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let mut cursor = Cursor::new(bytes);
         if cursor.take(MAGIC.len())? != MAGIC {
             return Err(CodecError::Range);
@@ -53,6 +53,9 @@ impl Identity {
         cursor.finish()?;
         if crc != crc32c::crc32c(&bytes[..bytes.len() - 4]) {
             return Err(CodecError::Checksum);
+        }
+        if !has_cluster && cluster != [0; 16] {
+            return Err(CodecError::Range);
         }
         Ok(Self { store, node, cluster: has_cluster.then(|| ClusterId::from_bytes(cluster)) })
     }

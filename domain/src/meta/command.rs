@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::view::NodeInfo;
+use crate::command::MIN_COMMAND_BYTES;
 use crate::ids::{ClusterId, NodeId, PersonId, RequestId, RoomId, ShardId};
 use crate::kind::Kind;
 use crate::limits::{
@@ -261,7 +262,7 @@ impl MetaBatch {
         let mut r = Reader::sharing(bytes, "meta batch");
         r.version(VERSION)?;
         let count = r.count(MAX_META_COMMANDS)?;
-        let mut commands = Vec::with_capacity(count);
+        let mut commands = Vec::with_capacity(count.min(bytes.len() / MIN_COMMAND_BYTES));
         for _ in 0..count {
             commands.push(MetaCommand::decode_from(&mut r)?);
         }
@@ -276,7 +277,7 @@ fn decode_found(r: &mut Reader<'_>) -> Result<MetaAction, CodecError> {
     let nodes = (0..count).map(|_| decode_node(r)).collect::<Result<_, _>>()?;
     let meta = decode_voters(r)?;
     let count = r.count(MAX_SHARDS)?;
-    let mut shards = Vec::with_capacity(count);
+    let mut shards = Vec::with_capacity(count.min(r.rest().len() / 17));
     for _ in 0..count {
         shards.push((ShardId::from_bytes(r.array()?), decode_voters(r)?));
     }

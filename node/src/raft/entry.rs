@@ -125,6 +125,7 @@ pub fn decode_payload(bytes: Bytes) -> Result<Payload, PayloadError> {
         return Err(PayloadError::Version(version));
     }
     match kind {
+        BLANK if bytes.len() > 2 => Err(PayloadError::Malformed("bytes after a blank")),
         BLANK => Ok(Payload::Blank),
         BATCH => Ok(Payload::Normal(Proposal::stored(bytes))),
         MEMBERSHIP => membership::decode(&bytes[2..]).map(Payload::Membership),

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::raft::node_info::Member;
 use crate::raft::types::StoredMembership;
+use crate::raft::wire as convert;
 
 fn node(name: &str) -> Member {
     Member { name: name.into(), site: "boston".into(), address: "h:1".into() }
@@ -50,6 +51,7 @@ fn what_cannot_be_read_is_told_apart() {
     assert_eq!(decode_payload(Bytes::from_static(&[2, 0])), Err(PayloadError::Version(2)));
     assert_eq!(decode_payload(Bytes::from_static(&[1, 9])), Err(PayloadError::Kind(9)));
     assert!(matches!(decode_payload(Bytes::from_static(&[1])), Err(PayloadError::Malformed(_))));
+    assert!(matches!(decode_payload(Bytes::from_static(&[1, 0, 0])), Err(PayloadError::Malformed(_))));
     let whole = golden("membership");
     for cut in 2..whole.len() {
         assert!(decode_payload(Bytes::copy_from_slice(&whole[..cut])).is_err(), "cut at {cut}");
@@ -63,4 +65,41 @@ fn an_entry_keeps_the_frame_it_came_in() {
     assert_eq!(entry.to_stored().encoded().as_ptr(), stored.encoded().as_ptr());
     entry.set_log_id(log_id(4, 7));
     assert_eq!((entry.to_stored().term, entry.to_stored().index), (4, 7));
+}
+
+#[test]
+fn a_membership_has_one_form() {
+    let whole = golden("membership");
+    // After version, kind, two configurations of one and two voters: the two ids of the second.
+    let second = 2 + 1 + 2 + 8 + 2;
+    let mut turned = whole.clone();
+    turned[second..second + 16].rotate_left(8);
+    assert!(matches!(decode_payload(turned.into()), Err(PayloadError::Malformed(_))));
+    let mut twice = whole;
+    twice.copy_within(second..second + 8, second + 8);
+    assert!(matches!(decode_payload(twice.into()), Err(PayloadError::Malformed(_))));
+}
+
+#[test]
+fn a_membership_that_no_log_can_keep_is_refused() {
+    use hansard_proto::cluster::v1 as wire;
+    let node = wire::NodeInfo { id: 1, ..wire::NodeInfo::default() };
+    let one = wire::VoterSet { nodes: vec![1] };
+    let kept = wire::Membership { voters: vec![one.clone()], nodes: vec![node.clone()], log_id: None };
+    assert!(convert::to_membership(kept.clone()).is_ok());
+    assert!(convert::to_membership(wire::Membership { voters: vec![one; 256], ..kept.clone() }).is_err());
+    let long = wire::NodeInfo { name: "x".repeat(65_536), ..node };
+    assert!(convert::to_membership(wire::Membership { nodes: vec![long], ..kept }).is_err());
+}
+
+#[test]
+fn no_entry_follows_the_last_index() {
+    use hansard_proto::cluster::v1 as wire;
+    let append = wire::Append {
+        vote: Some(wire::Vote { term: 1, node: 1, committed: true }),
+        previous: Some(wire::LogId { term: 1, index: u64::MAX }),
+        entries: vec![LogEntry::new(1, 0, &[1, 0]).encoded()],
+        ..wire::Append::default()
+    };
+    assert!(convert::to_append(append).is_err());
 }

@@ -9,6 +9,16 @@ use super::entry::PayloadError;
 use super::node_info::Member;
 use super::types::{Membership, StoredMembership, log_id, parts};
 
+/// Whether a membership is small enough for [`encode`]; all of ours are by far.
+pub(super) fn fits(membership: &Membership) -> bool {
+    let (configs, most) = (membership.get_joint_config(), usize::from(u16::MAX));
+    let texts = |node: &Member| [&node.name, &node.site, &node.address].iter().all(|text| text.len() <= most);
+    configs.len() <= usize::from(u8::MAX)
+        && configs.iter().all(|voters| voters.len() <= most)
+        && membership.nodes().count() <= most
+        && membership.nodes().all(|(_, node)| texts(node))
+}
+
 /// Appends a membership to `out`.
 pub(super) fn encode(membership: &Membership, out: &mut Vec<u8>) {
     let configs = membership.get_joint_config();
@@ -71,13 +81,16 @@ fn read(rest: &mut &[u8]) -> Result<Membership, PayloadError> {
     for _ in 0..configs {
         let mut voters = BTreeSet::new();
         for _ in 0..take_u16(rest)? {
-            voters.insert(take_u64(rest)?);
+            let id = take_u64(rest)?;
+            ascends(voters.last(), id)?;
+            voters.insert(id);
         }
         joint.push(voters);
     }
     let mut nodes = BTreeMap::new();
     for _ in 0..take_u16(rest)? {
         let id = take_u64(rest)?;
+        ascends(nodes.last_key_value().map(|(last, _)| last), id)?;
         let node = Member { name: take_text(rest)?, site: take_text(rest)?, address: take_text(rest)? };
         nodes.insert(id, node);
     }
@@ -85,6 +98,10 @@ fn read(rest: &mut &[u8]) -> Result<Membership, PayloadError> {
         return Ok(Membership::default());
     }
     Membership::new(joint, nodes).map_err(|_| PayloadError::Malformed("a voter without a node, or no voter"))
+}
+
+fn ascends(last: Option<&u64>, id: u64) -> Result<(), PayloadError> {
+    if last.is_none_or(|last| *last < id) { Ok(()) } else { Err(PayloadError::Malformed("ids that do not ascend")) }
 }
 
 fn put_count(count: usize, out: &mut Vec<u8>) {

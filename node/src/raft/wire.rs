@@ -10,6 +10,7 @@ use openraft::raft::{
 };
 
 use super::entry::Entry;
+use super::membership;
 use super::node_info::{Member, NodeInfo};
 use super::types::{LogId, Membership, StoredMembership, Types, Vote, log_id, parts};
 
@@ -62,7 +63,7 @@ pub(super) fn to_append(append: wire::Append) -> Result<AppendEntriesRequest<Typ
         let stored = LogEntry::decode(frame).map_err(|error| WireError(error.to_string()))?;
         let entry = Entry::from_stored(stored).map_err(|error| WireError(error.to_string()))?;
         let before = entries.last().map(Entry::position).or(previous);
-        let follows = before.is_none_or(|before| entry.position().index == before.index + 1);
+        let follows = before.is_none_or(|before| before.index.checked_add(1) == Some(entry.position().index));
         if !follows {
             return Err(WireError("entries are not in sequence".to_owned()));
         }
@@ -186,5 +187,8 @@ pub(super) fn to_membership(membership: wire::Membership) -> Result<StoredMember
     let nodes: BTreeMap<u64, Member> =
         membership.nodes.into_iter().map(|node| (node.id, NodeInfo::from(node).into())).collect();
     let members = Membership::new(voters, nodes).map_err(|error| WireError(error.to_string()))?;
+    if !membership::fits(&members) {
+        return Err(WireError("a membership is larger than any that can be kept".to_owned()));
+    }
     Ok(StoredMembership::new(log_id, members))
 }
