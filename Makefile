@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export ROCKSDB ?= system
 ENV := source scripts/env.sh
 
-.PHONY: help deps deps-test build up test properties sim seeded-bugs failpoints chaos lint gen fmt env
+.PHONY: help deps deps-test build up test properties fuzz sim seeded-bugs failpoints chaos lint gen fmt env
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,11 @@ test: deps-test ## Test everything; the last line is the sum
 
 properties: deps ## Run the property tests with other cases than every build: CASES=20000, SEED=
 	@$(ENV) && CASES=$(CASES) SEED=$(SEED) scripts/properties.sh
+
+fuzz: deps ## Feed every reader with mutated inputs: SECONDS=60, SEED=, TARGET=name; INPUT=hex or FIRST=number replay
+	@$(ENV) && cargo build --release --locked -p hansard-fuzz && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-fuzz" \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(TARGET),--target $(TARGET)) $(if $(FIRST),--first $(FIRST)) $(if $(INPUT),--input $(INPUT))
 
 sim: deps ## Simulate the whole stack under faults: SEEDS=50 seeds, from FIRST=0 on; or SEED=7 replays one with its trace
 	@$(ENV) && cargo build --release --locked -p hansard-sim && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-sim" \

@@ -9,6 +9,8 @@ pub mod bug;
 pub mod command;
 pub mod content;
 pub mod entry;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ids;
 pub mod kind;
 pub mod limits;

@@ -108,7 +108,7 @@ impl RequestBlock {
 }
 
 /// The requests of a stored block, at least one, and the bytes of their answers.
-fn items(bytes: &[u8]) -> Result<Vec<(RequestId, &[u8])>, CodecError> {
+pub(crate) fn items(bytes: &[u8]) -> Result<Vec<(RequestId, &[u8])>, CodecError> {
     let mut r = Reader::new(bytes, WHAT);
     r.version(VERSION)?;
     let count = r.u16()?;

@@ -18,6 +18,8 @@ mod directory;
 mod draining;
 mod edge;
 mod fields;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc;
 mod hub;
 mod layers;

@@ -136,7 +136,7 @@ async fn listen(seams: &Seams, address: &str, config: &RouterConfig) -> Result<I
     Ok(net::incoming(seams.transport.listen(address).await?, tls))
 }
 
-async fn build(
+pub(crate) async fn build(
     config: &RouterConfig,
     seams: &Seams,
     grpc_addr: &str,

@@ -108,13 +108,33 @@ pub fn load<T: DeserializeOwned>(
 ) -> Result<T, ConfigError> {
     let mut merged = Table::new();
     if let Some(path) = file {
-        let table = read_file(path)?;
-        for (name, value) in table {
-            let key = known(keys, &name).ok_or_else(|| unknown(keys, &name, &path.display().to_string()))?;
-            let value = if name == key.name { value } else { read_secret(&value)? };
-            merged.insert(key.name.to_owned(), value);
-        }
+        let text = fs::read_to_string(path)
+            .map_err(|error| ConfigError::Read { path: path.to_owned(), reason: error.to_string() })?;
+        merge_file(&mut merged, keys, path, &text)?;
     }
+    merge_environment(&mut merged, keys, environment, foreign)?;
+    let flags = Table::try_from(flags).map_err(|error| ConfigError::Invalid(error.to_string()))?;
+    merged.extend(flags);
+    Value::Table(merged).try_into().map_err(|error: toml::de::Error| ConfigError::Invalid(error.message().to_owned()))
+}
+
+pub(crate) fn merge_file(merged: &mut Table, keys: &[Key], path: &Path, text: &str) -> Result<(), ConfigError> {
+    let table: Table = toml::from_str(text)
+        .map_err(|error| ConfigError::Syntax { path: path.to_owned(), reason: error.to_string() })?;
+    for (name, value) in table {
+        let key = known(keys, &name).ok_or_else(|| unknown(keys, &name, &path.display().to_string()))?;
+        let value = if name == key.name { value } else { read_secret(&value)? };
+        merged.insert(key.name.to_owned(), value);
+    }
+    Ok(())
+}
+
+pub(crate) fn merge_environment(
+    merged: &mut Table,
+    keys: &[Key],
+    environment: impl Iterator<Item = (String, String)>,
+    foreign: &[&str],
+) -> Result<(), ConfigError> {
     for (variable, text) in environment {
         let Some(name) = variable.strip_prefix(ENV_PREFIX).map(str::to_ascii_lowercase) else {
             continue;
@@ -127,15 +147,7 @@ pub fn load<T: DeserializeOwned>(
             if name == key.name { parse(key.kind, &variable, &text)? } else { read_secret(&Value::String(text))? };
         merged.insert(key.name.to_owned(), value);
     }
-    let flags = Table::try_from(flags).map_err(|error| ConfigError::Invalid(error.to_string()))?;
-    merged.extend(flags);
-    Value::Table(merged).try_into().map_err(|error: toml::de::Error| ConfigError::Invalid(error.message().to_owned()))
-}
-
-fn read_file(path: &Path) -> Result<Table, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| ConfigError::Read { path: path.to_owned(), reason: error.to_string() })?;
-    toml::from_str(&text).map_err(|error| ConfigError::Syntax { path: path.to_owned(), reason: error.to_string() })
+    Ok(())
 }
 
 fn known<'a>(keys: &'a [Key], name: &str) -> Option<&'a Key> {

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod config;
 pub mod drain;
 pub mod entropy;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 pub mod metrics;
 pub mod net;

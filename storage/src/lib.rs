@@ -27,6 +27,8 @@ mod store;
 
 pub mod disk;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 mod log;
 mod snapshot;
 mod state;

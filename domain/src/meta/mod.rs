@@ -13,6 +13,8 @@ mod rows;
 mod state;
 mod view;
 
+pub(crate) use rows::row;
+
 pub use command::{MetaAction, MetaBatch, MetaCommand};
 pub use outcome::MetaOutcome;
 pub use read::{PersonView, find_person, list_people, person};

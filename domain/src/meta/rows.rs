@@ -7,6 +7,7 @@ use super::command::{decode_node, decode_voters, encode_node, encode_voters};
 use super::view::{MovedRoom, Node, NodeState, PersonEpoch, ShardPlace};
 use crate::ids::{ClusterId, PersonId, ShardId};
 use crate::limits::{MAX_ISSUER_BYTES, MAX_SUBJECT_BYTES, MAX_TOKEN_ID_BYTES, SLOTS};
+use crate::rows::Table;
 use crate::sealed::Sealed;
 use crate::wire::{CodecError, Reader, Write};
 
@@ -136,8 +137,10 @@ pub(super) fn encode_token(token: &str, expires_s: i64) -> Vec<u8> {
 pub(super) fn decode_token(bytes: &[u8]) -> Result<(String, i64), CodecError> {
     read(bytes, "revoked row", |r| {
         let expires_s = r.i64()?;
-        let token = Sealed::decode_bounded(r, MAX_TOKEN_ID_BYTES)?.open();
-        let token = String::from_utf8(token.into()).map_err(|_| r.malformed())?;
+        let sealed = Sealed::decode_bounded(r, MAX_TOKEN_ID_BYTES)?;
+        // Without its key it is no empty id, which would revoke nothing.
+        let clear = Some(sealed).filter(|sealed| sealed.scheme == 0).ok_or(r.malformed())?;
+        let token = String::from_utf8(clear.bytes.into()).map_err(|_| r.malformed())?;
         Ok((token, expires_s))
     })
 }
@@ -164,4 +167,32 @@ pub(super) fn encode_cluster(cluster: ClusterId, policy: u64, revision: u64) -> 
 
 pub(super) fn decode_cluster(bytes: &[u8]) -> Result<(ClusterId, u64, u64), CodecError> {
     read(bytes, "cluster row", |r| Ok((ClusterId::from_bytes(r.array()?), r.varint()?, r.varint()?)))
+}
+
+/// Reads a row of meta's tables and writes it again; see [`crate::fuzzing`].
+pub(crate) fn row(table: Table, bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
+    Ok(match table {
+        Table::Person => {
+            let (issuer, subject) = decode_person(bytes)?;
+            encode_person(&issuer, &subject)
+        }
+        Table::Subject => encode_subject(decode_subject(bytes)?),
+        Table::Node => encode_node_row(&decode_node_row(bytes)?),
+        Table::Shard => {
+            let (ordinal, place) = decode_shard(ShardId::META, bytes)?;
+            encode_shard(ordinal, &place)
+        }
+        Table::Slot => encode_slots(&decode_slots(bytes)?),
+        Table::Moved => encode_moved(decode_moved(bytes)?),
+        Table::Revoked => {
+            let (token, expires_s) = decode_token(bytes)?;
+            encode_token(&token, expires_s)
+        }
+        Table::Epoch => encode_epoch(decode_epoch(bytes)?),
+        Table::Cluster => {
+            let (cluster, policy, revision) = decode_cluster(bytes)?;
+            encode_cluster(cluster, policy, revision)
+        }
+        _ => unreachable!("the other tables are the rooms'"),
+    })
 }

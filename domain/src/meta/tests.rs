@@ -175,3 +175,16 @@ fn rooms_are_found_by_slot_unless_they_moved() {
     assert_eq!(world.refusal(MetaAction::MoveRoom { room, shard: 3, epoch: 2 }), Some(Refusal::ShardUnknown));
     assert!(world.meta.view().home_of(ANN).is_some());
 }
+
+#[test]
+fn a_revoked_token_whose_id_is_sealed_is_not_read_as_another() {
+    use crate::sealed::Sealed;
+    let mut row = vec![1];
+    row.extend_from_slice(&1_800_000_000_i64.to_be_bytes());
+    let clear = row.len();
+    Sealed::clear(bytes::Bytes::from_static(b"jti")).encode(&mut row);
+    assert_eq!(rows::row(crate::rows::Table::Revoked, &row), Ok(row.clone()));
+    row.truncate(clear);
+    Sealed { scheme: 1, ..Sealed::clear(bytes::Bytes::from_static(b"cipher")) }.encode(&mut row);
+    assert!(rows::row(crate::rows::Table::Revoked, &row).is_err());
+}

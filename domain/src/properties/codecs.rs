@@ -5,42 +5,13 @@ use proptest::prelude::*;
 
 use super::any_commands;
 use crate::batch::Batch;
-use crate::event_block::{EventBlock, decode_events};
-use crate::head::Head;
-use crate::keys;
-use crate::member::Member;
+use crate::fuzzing::row;
 use crate::meta::{MetaBatch, MetaCommand, MetaOutcome};
 use crate::outcome::Outcome;
-use crate::read::mark;
 use crate::record::Header;
-use crate::record_block::{RecordBlock, decode_record};
-use crate::request_block::RequestBlock;
-use crate::room::Room;
 use crate::rows::{MemRows, Table};
 use crate::shard::Shard;
 use crate::testkit::SHARD;
-
-/// Reads a row as its table's format; writes it again.
-fn again(table: Table, key: &[u8], bytes: &Bytes) -> Option<Vec<u8>> {
-    match table {
-        Table::Head => Head::decode(bytes).ok().map(|v| v.encode()),
-        Table::Room => Room::decode(bytes).ok().map(|v| v.encode()),
-        Table::Member => Member::decode(bytes).ok().map(|v| v.encode()),
-        Table::Event => decode_events(keys::last_seq(key), bytes).ok().and_then(|entries| {
-            let mut block = EventBlock::new(entries.first()?.0);
-            entries.iter().for_each(|(_, row)| block.push(row));
-            Some(block.into_bytes())
-        }),
-        Table::Record => decode_record(bytes).ok().and_then(|entries| {
-            let mut block = RecordBlock::default();
-            entries.iter().for_each(|entry| block.push(entry));
-            block.take()
-        }),
-        Table::Dedup => RequestBlock::decode(bytes).ok().map(RequestBlock::into_bytes),
-        Table::ReadMark => mark::decode(bytes).ok().map(mark::encode),
-        _ => Some(bytes.to_vec()),
-    }
-}
 
 const TABLES: [Table; 7] =
     [Table::Head, Table::Room, Table::Member, Table::Event, Table::Record, Table::Dedup, Table::ReadMark];
@@ -57,7 +28,7 @@ proptest! {
         let Ok(applied) = shard.apply(&rows, &[&batch]);
         rows.commit(&applied.changes);
         for (table, key, value) in rows.iter() {
-            prop_assert_eq!(again(table, key, value), Some(value.to_vec()), "{:?}", table);
+            prop_assert_eq!(row(table, key, value), Ok(value.to_vec()), "{:?}", table);
         }
     }
 
@@ -80,7 +51,7 @@ proptest! {
         }
         let bytes = Bytes::from(bytes);
         for table in TABLES {
-            let _ = again(table, &[9; 24], &bytes);
+            let _ = row(table, &[9; 24], &bytes);
         }
         let _ = (Batch::decode(&bytes), Header::decode(&bytes), Outcome::decode(&bytes));
         let _ = (MetaBatch::decode(&bytes), MetaCommand::decode(&bytes), MetaOutcome::decode(&bytes));

@@ -25,6 +25,8 @@
 pub(crate) mod blocking;
 mod detector;
 pub mod entry;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handshake;
 pub(crate) mod lease;
 mod link;

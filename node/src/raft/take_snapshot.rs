@@ -32,11 +32,11 @@ pub async fn install_snapshot<S: Stores>(
     shards: Arc<S>,
     mut chunks: impl Stream<Item = Result<wire::InstallSnapshotRequest, Status>> + Send + Unpin,
 ) -> Result<wire::InstallSnapshotResponse, Status> {
-    let head = match next(&mut chunks).await? {
-        Some(Chunk::Head(head)) => head,
+    let Head { shard, vote, meta } = match next(&mut chunks).await? {
+        Some(Chunk::Head(head)) => read_head(head)?,
         _ => return Err(Status::invalid_argument("a snapshot starts with its head")),
     };
-    let (group, store, vote, meta) = check(&*shards, head)?;
+    let (group, store) = find(&*shards, shard)?;
     let mut writer = blocking(|| store.install()).map_err(|error| Status::unavailable(error.to_string()))?;
     let mut sum = ChunkSum::default();
     let tail = loop {
@@ -66,21 +66,33 @@ async fn next(
     Ok(chunks.next().await.transpose()?.and_then(|message| message.chunk))
 }
 
-fn check<S: Stores>(shards: &S, head: wire::SnapshotHead) -> Result<(Group, ShardStore, Vote, SnapshotMeta), Status> {
+/// What a head says.
+pub(super) struct Head {
+    pub(super) shard: ShardId,
+    pub(super) vote: Vote,
+    pub(super) meta: SnapshotMeta,
+}
+
+/// Reads a head.
+///
+/// # Errors
+/// `FAILED_PRECONDITION`: rows of another format. `INVALID_ARGUMENT`: not a head.
+pub(super) fn read_head(head: wire::SnapshotHead) -> Result<Head, Status> {
     if head.format != ROWS_FORMAT {
         return Err(Status::failed_precondition(format!("snapshot format {} is not {ROWS_FORMAT}", head.format)));
     }
     let bad = |error: convert::WireError| Status::invalid_argument(error.to_string());
     let id: [u8; 16] = Bytes::as_ref(&head.shard).try_into().map_err(|_| Status::invalid_argument("not a shard id"))?;
-    let shard = ShardId::from_bytes(id);
-    let not_here = || Status::unavailable("the shard is not served here");
-    let group = shards.group(shard).ok_or_else(not_here)?;
-    let store = shards.store(shard).ok_or_else(not_here)?;
     let membership = head.membership.ok_or_else(|| Status::invalid_argument("a snapshot has a membership"))?;
     let last = head.last.ok_or_else(|| Status::invalid_argument("a snapshot is of an entry"))?;
     let meta = SnapshotMeta {
         last_log_id: Some(convert::to_log_id(last)),
         last_membership: convert::to_membership(membership).map_err(bad)?,
     };
-    Ok((group, store, convert::to_vote(head.vote).map_err(bad)?, meta))
+    Ok(Head { shard: ShardId::from_bytes(id), vote: convert::to_vote(head.vote).map_err(bad)?, meta })
+}
+
+fn find<S: Stores>(shards: &S, shard: ShardId) -> Result<(Group, ShardStore), Status> {
+    let found = shards.group(shard).zip(shards.store(shard));
+    found.ok_or_else(|| Status::unavailable("the shard is not served here"))
 }

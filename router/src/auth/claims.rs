@@ -79,7 +79,7 @@ enum Audience {
 
 /// A token's claims, as far as they matter. Not printable: they are nobody's business.
 #[derive(Deserialize)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     iss: Option<String>,
     sub: Option<String>,
     aud: Option<Audience>,
@@ -92,24 +92,24 @@ pub(super) struct Claims {
 }
 
 /// Claims that hold.
-pub(super) struct Checked {
-    pub(super) issuer: Arc<str>,
-    pub(super) subject: String,
-    pub(super) token_id: Option<Arc<str>>,
-    pub(super) issued_s: i64,
-    pub(super) expires_s: i64,
-    pub(super) operator: bool,
+pub(crate) struct Checked {
+    pub(crate) issuer: Arc<str>,
+    pub(crate) subject: String,
+    pub(crate) token_id: Option<Arc<str>>,
+    pub(crate) issued_s: i64,
+    pub(crate) expires_s: i64,
+    pub(crate) operator: bool,
 }
 
 /// Whom tokens must be of and for.
-pub(super) struct Wanted {
-    pub(super) issuer: String,
-    pub(super) audience: String,
+pub(crate) struct Wanted {
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
 }
 
 impl Claims {
     /// Checks the claims of a token whose signature holds.
-    pub(super) fn check(self, wanted: &Wanted, now_us: i64) -> Result<Checked, TokenError> {
+    pub(crate) fn check(self, wanted: &Wanted, now_us: i64) -> Result<Checked, TokenError> {
         let now_s = now_us.div_euclid(1_000_000);
         let (Some(issuer), Some(subject), Some(audience)) = (self.iss, self.sub, self.aud) else {
             return Err(TokenError::Incomplete);

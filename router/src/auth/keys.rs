@@ -41,7 +41,7 @@ pub enum KeysError {
 }
 
 /// A key and the one algorithm that it is for.
-pub(super) struct Key {
+pub(crate) struct Key {
     pub(super) algorithm: Algorithm,
     pub(super) key: DecodingKey,
 }
@@ -52,7 +52,7 @@ pub(super) enum Source {
     Url(Fetch),
 }
 
-type Set = HashMap<String, Arc<Key>>;
+pub(crate) type Set = HashMap<String, Arc<Key>>;
 
 pub(super) struct Keys {
     source: Source,
@@ -156,7 +156,8 @@ impl Keys {
     }
 }
 
-fn parse(origin: &str, bytes: &[u8]) -> Result<Set, KeysError> {
+/// Reads a JWKS; `origin` says where it is from.
+pub(crate) fn parse(origin: &str, bytes: &[u8]) -> Result<Set, KeysError> {
     let set: JwkSet =
         serde_json::from_slice(bytes).map_err(|source| KeysError::Format { origin: origin.to_owned(), source })?;
     let set: Set = set.keys.iter().filter_map(usable).collect();

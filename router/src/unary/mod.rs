@@ -2,7 +2,7 @@
 
 mod cluster;
 mod messages;
-mod page;
+pub(crate) mod page;
 mod people;
 mod rooms;
 

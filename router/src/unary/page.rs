@@ -14,14 +14,14 @@ const AT_ONCE: usize = 16;
 
 /// Where a page starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub(super) shard: usize,
     pub(super) after: Option<RoomId>,
 }
 
 impl Place {
     /// Reads a page token; the empty one is the beginning.
-    pub(super) fn read(token: &str) -> Result<Self, Fault> {
+    pub(crate) fn read(token: &str) -> Result<Self, Fault> {
         if token.is_empty() {
             return Ok(Self::default());
         }
@@ -33,7 +33,8 @@ impl Place {
         parsed().ok_or_else(|| field(reason::BAD_PAGE, "page_token", "`page_token` is none that a page before gave"))
     }
 
-    fn write(self) -> String {
+    /// The page token.
+    pub(crate) fn write(self) -> String {
         format!("{}.{}", self.shard, self.after.map(|after| after.to_string()).unwrap_or_default())
     }
 

@@ -5,7 +5,7 @@
 //! process copes but somebody may want to know, `info` what happens a few times a minute, `debug` single requests.
 
 mod json;
-mod propagation;
+pub(crate) mod propagation;
 
 use std::io::IsTerminal;
 

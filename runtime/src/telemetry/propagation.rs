@@ -13,9 +13,11 @@ pub fn traceparent(span: &Span) -> Option<String> {
     let context = span.context();
     let span = context.span();
     let context = span.span_context();
-    context
-        .is_valid()
-        .then(|| format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8()))
+    context.is_valid().then(|| write(context))
+}
+
+pub(crate) fn write(context: &SpanContext) -> String {
+    format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8())
 }
 
 /// Makes `span` a child of the remote span that `traceparent` names. A value that cannot be read is passed over: a
@@ -42,7 +44,7 @@ pub fn continue_trace_from(span: &Span, metadata: &MetadataMap) {
     }
 }
 
-fn parse(text: &str) -> Option<SpanContext> {
+pub(crate) fn parse(text: &str) -> Option<SpanContext> {
     let mut parts = text.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let shaped = version.len() == 2 && trace.len() == 32 && span.len() == 16 && flags.len() == 2;

@@ -12,21 +12,21 @@ use crate::mark::AppliedMark;
 /// Longest chunk, in bytes.
 pub const CHUNK_BYTES: usize = 1 << 20;
 /// Longest key and value of a row together, in bytes.
-pub(super) const MAX_ROW: usize = CHUNK_BYTES / 2;
+pub(crate) const MAX_ROW: usize = CHUNK_BYTES / 2;
 
 const VERSION: u8 = 1;
 const LAST: u8 = 1;
 const HEADER: usize = 1 + 4 + 1 + 4;
 
 /// A chunk being filled.
-pub(super) struct ChunkBuilder {
+pub(crate) struct ChunkBuilder {
     bytes: Vec<u8>,
     rows: u32,
 }
 
 impl ChunkBuilder {
     /// Chunk `number`; the first one needs the mark.
-    pub(super) fn new(number: u32, mark: Option<&AppliedMark>) -> Self {
+    pub(crate) fn new(number: u32, mark: Option<&AppliedMark>) -> Self {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&number.to_be_bytes());
         bytes.extend_from_slice(&[0; 5]);
@@ -39,7 +39,7 @@ impl ChunkBuilder {
     }
 
     /// Adds a row (its key led by the table) unless the chunk is full.
-    pub(super) fn add(&mut self, row: &[u8], value: &[u8]) -> bool {
+    pub(crate) fn add(&mut self, row: &[u8], value: &[u8]) -> bool {
         let after = self.bytes.len() + row.len() + value.len() + 2 * 10 + 8 + 4;
         if after > CHUNK_BYTES {
             return false;
@@ -53,12 +53,12 @@ impl ChunkBuilder {
         true
     }
 
-    pub(super) fn rows(&self) -> u32 {
+    pub(crate) fn rows(&self) -> u32 {
         self.rows
     }
 
     /// The chunk; `total` rows of all chunks if it is the last.
-    pub(super) fn finish(mut self, total: Option<u64>) -> Bytes {
+    pub(crate) fn finish(mut self, total: Option<u64>) -> Bytes {
         self.bytes[6..10].copy_from_slice(&self.rows.to_be_bytes());
         if let Some(total) = total {
             self.bytes[5] = LAST;
@@ -71,21 +71,21 @@ impl ChunkBuilder {
 }
 
 /// A row of a chunk: its key led by the table, and its value.
-pub(super) type Row = (Vec<u8>, Vec<u8>);
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
 
 /// A chunk that was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Chunk {
-    pub(super) number: u32,
+pub(crate) struct Chunk {
+    pub(crate) number: u32,
     /// In chunk 0.
-    pub(super) mark: Option<AppliedMark>,
-    pub(super) rows: Vec<Row>,
+    pub(crate) mark: Option<AppliedMark>,
+    pub(crate) rows: Vec<Row>,
     /// In the last chunk.
-    pub(super) total: Option<u64>,
+    pub(crate) total: Option<u64>,
 }
 
 impl Chunk {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         if bytes.len() > CHUNK_BYTES {
             return Err(CodecError::Long(bytes.len() - CHUNK_BYTES));
         }

@@ -1,6 +1,6 @@
 //! Snapshots of a shard: read from a pinned view, installed as a new generation.
 
-mod format;
+pub(crate) mod format;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
