@@ -44,7 +44,7 @@ impl Allowance {
 pub struct Target {
     /// `where/what`.
     pub name: &'static str,
-    /// Valid inputs: all of them are taken.
+    /// Inputs to begin with, as valid as they can be alone.
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// Reads an input and looks whether the law holds.
     pub check: fn(&[u8]) -> Verdict,
