@@ -4,9 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hansard_domain::ShardId;
-use hansard_storage::{
-    Engine, FreshIdentity, LogEntry, OpenError, Options, Seams, SimDisk, SimEngine, Store, WriterMode,
-};
+use hansard_storage::{FreshIdentity, LogEntry, OpenError, Options, Seams, SimDisk, SimEngine, Store, WriterMode};
 
 use crate::law::{demand, refused};
 use crate::target::{Seen, Target, Verdict};
@@ -88,10 +86,13 @@ fn damaged(input: &[u8]) -> Verdict {
 }
 
 fn open(disk: &SimDisk) -> Result<Store, OpenError> {
-    let engine: Arc<dyn Engine> = Arc::new(SimEngine::new());
+    let engine = SimEngine::new();
     let seams = Seams {
         disk: Arc::new(disk.clone()),
-        engine: Box::new(move || Ok(engine)),
+        engine: Box::new(move |check| {
+            check(&engine)?;
+            Ok(Arc::new(engine))
+        }),
         writer: WriterMode::Inline,
         fatal: Arc::new(|what: &str| panic!("{what}")),
     };
