@@ -51,7 +51,7 @@ pub struct Target {
     /// What mutators may know.
     pub shape: Shape,
     /// Makes the checksums of a mutated input right, so that it gets further than them.
-    pub seal: Option<fn(&mut Vec<u8>)>,
+    pub seal: Option<fn(&mut [u8])>,
     /// The bound on memory.
     pub allowance: Allowance,
 }
@@ -69,7 +69,7 @@ impl Target {
     }
 
     /// With checksums.
-    pub const fn sealed(self, seal: fn(&mut Vec<u8>)) -> Self {
+    pub const fn sealed(self, seal: fn(&mut [u8])) -> Self {
         Self { seal: Some(seal), ..self }
     }
 

@@ -20,7 +20,7 @@ pub(super) const TARGETS: [Target; 9] = [
 ];
 
 /// A CRC32C over all before it, big-endian.
-fn seal_end(input: &mut Vec<u8>) {
+fn seal_end(input: &mut [u8]) {
     if let Some(body) = input.len().checked_sub(4) {
         let crc = crc32c::crc32c(&input[..body]);
         input[body..].copy_from_slice(&crc.to_be_bytes());
@@ -28,7 +28,7 @@ fn seal_end(input: &mut Vec<u8>) {
 }
 
 /// The checksum of the first record, for as much of a body as it says it has.
-fn seal_record(input: &mut Vec<u8>) {
+fn seal_record(input: &mut [u8]) {
     const HEAD: usize = 32;
     let Some(len) = input.get(4..8).map(|len| u32::from_be_bytes(len.try_into().expect("four bytes"))) else { return };
     let Some(body) = input.get(HEAD..HEAD.saturating_add(len as usize)) else { return };
