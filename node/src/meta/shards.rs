@@ -16,7 +16,7 @@ use crate::{rpc::membership, state::Node};
 /// How long one change may take: a new replica catches up meanwhile. It is asked for again after that, and goes on.
 const CHANGE: Duration = Duration::from_secs(60);
 
-/// How long the answer to a question may take.
+/// How long the answer to a question may take, and the leader be looked for who has it.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// Between two rounds through the voters.
@@ -50,7 +50,7 @@ pub(super) async fn adjust(
 
 /// Whether somebody is a member of a shard, as a quorum of it knows.
 pub(super) async fn is_member(node: &Arc<Node>, view: &MetaView, shard: ShardId, who: NodeId) -> Result<bool, String> {
-    let members = ask_leader(node, view, shard, Question::Members, Duration::ZERO).await?;
+    let members = ask_leader(node, view, shard, Question::Members, ANSWER).await?;
     Ok(members.contains(&who))
 }
 
