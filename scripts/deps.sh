@@ -22,7 +22,8 @@ for purpose in "$@"; do
         want c++ g++
         want make make
         # Reads RocksDB's header at build time.
-        want_any libclang-dev /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so*
+        # Not libclang-cpp, which comes with the compiler alone.
+        want_any libclang-dev /usr/lib/llvm-*/lib/libclang{,-[0-9]*}.so /usr/lib/*/libclang{,-[0-9]*}.so
         [ "${ROCKSDB:-system}" = bundled ] || want_any librocksdb-dev /usr/include/rocksdb/c.h
         ;;
     test)
