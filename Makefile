@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export ROCKSDB ?= system
 ENV := source scripts/env.sh
 
-.PHONY: help deps deps-test build up test properties fuzz sim seeded-bugs failpoints chaos lint gen fmt env
+.PHONY: help deps deps-test build dist up test properties fuzz sim seeded-bugs failpoints chaos lint gen fmt env
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ deps-test: ## Install what the tests need beyond that
 
 build: deps ## Build the one binary, hansard
 	@$(ENV) && cargo build --release --locked -p hansard-cli
+
+dist: deps ## Build what ships, optimised as a whole, into target/dist/hansard; takes minutes
+	@$(ENV) && cargo build --profile dist --locked -p hansard-cli
 
 up: build ## Build, and run a cluster of 3 nodes and 2 routers under ./data until Ctrl-C
 	@$(ENV) && exec "$${CARGO_TARGET_DIR:-target}/release/hansard" dev --data ./data

@@ -96,6 +96,26 @@ fn a_killed_process_loses_nothing_acked() {
     assert_eq!(shard.rows().applied(), None);
 }
 
+#[test]
+fn a_busy_writer_syncs_for_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_real(dir.path()).unwrap();
+    let shard = store.shard(id(1)).unwrap();
+    let synced = || store.stats().view().batches;
+    let big = |index| LogEntry::new(1, index, &vec![b'x'; 64 << 10]);
+    append(&shard, &entries(1, 1, 2));
+    let (before, from) = (synced(), std::time::Instant::now());
+    let (told, hears) = channel();
+    for index in 2..102 {
+        let told = told.clone();
+        shard.log().append(&[big(index)], Box::new(move |outcome| told.send(outcome).unwrap()));
+    }
+    (2..102).for_each(|_| hears.recv().unwrap().unwrap());
+    // Each of these is worth the longest wait, so that there were no more writes than that fits into the time it took.
+    let most = from.elapsed().as_millis() as u64 / 8 + 2;
+    assert!(synced() - before <= most, "{} writes, at most {most} were expected", synced() - before);
+}
+
 /// What RocksDB keeps in a directory, but for what it tells people.
 fn state_files(state: &Path) -> BTreeMap<String, Vec<u8>> {
     let names = std::fs::read_dir(state).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());

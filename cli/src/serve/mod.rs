@@ -2,6 +2,7 @@
 
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod memory;
 pub(crate) mod node;
 pub(crate) mod parent;
 pub(crate) mod router;

@@ -13,7 +13,7 @@ use hansard_runtime::telemetry::{self, TelemetryConfig};
 use hansard_runtime::{OsEntropy, SystemClock, panics, stop_signal};
 use serde::{Deserialize, Serialize};
 
-use super::{parent, settings};
+use super::{memory, parent, settings};
 use crate::exit::Exit;
 
 /// Settings of a node.
@@ -146,6 +146,7 @@ pub(crate) async fn run(args: NodeArgs) -> Result<Exit> {
     }
     let _telemetry = telemetry::init(&telemetry, "hansard-node", &config.name)?;
     panics::abort_on_panic();
+    memory::use_small_pages();
     let name = config.name.clone();
     let seams = Seams {
         transport: Arc::new(TcpTransport),

@@ -12,7 +12,7 @@ use hansard_runtime::telemetry::{self, TelemetryConfig};
 use hansard_runtime::{OsEntropy, SystemClock, panics, stop_signal};
 use serde::{Deserialize, Serialize};
 
-use super::{parent, settings};
+use super::{memory, parent, settings};
 use crate::exit::Exit;
 use crate::token::AUDIENCE;
 
@@ -168,6 +168,7 @@ pub(crate) async fn run(args: RouterArgs) -> Result<Exit> {
     }
     let _telemetry = telemetry::init(&telemetry, "hansard-router", &config.name)?;
     panics::abort_on_panic();
+    memory::use_small_pages();
     let name = config.name.clone();
     let seams = Seams { transport: Arc::new(TcpTransport), clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) };
     #[cfg(feature = "failpoints")]

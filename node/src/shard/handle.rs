@@ -15,6 +15,7 @@ use super::answer::Answer;
 use super::batch::{Permitted, Seams};
 use super::error::ProposeError;
 use super::known::Known;
+use super::pacer::Pacer;
 use super::proposer::Proposals;
 use super::refusals::{Refusals, Verdict};
 use super::replica::Replica;
@@ -43,8 +44,8 @@ impl Deref for ShardHandle {
 }
 
 impl ShardHandle {
-    pub(super) fn start(replica: Replica, seams: Seams, store: Store) -> ShardHandle {
-        let proposals = Proposals::start(&replica, seams.clone());
+    pub(super) fn start(replica: Replica, seams: Seams, store: Store, pacer: Arc<Pacer>) -> ShardHandle {
+        let proposals = Proposals::start(&replica, seams.clone(), pacer);
         let handle = ShardHandle { replica, proposals, seams, store, refusals: Arc::default(), known: Arc::default() };
         tokio::spawn(handle.clone().sweep());
         handle

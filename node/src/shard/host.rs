@@ -13,6 +13,7 @@ use super::batch::Seams;
 use super::error::HostError;
 use super::handle::ShardHandle;
 use super::meta::MetaShard;
+use super::pacer::Pacer;
 use super::replica::Replica;
 use crate::raft::blocking::blocking;
 use crate::raft::service::{Groups, Stores};
@@ -40,6 +41,8 @@ pub struct HostSeams {
 /// The replicas of this node. One for each process.
 pub struct ShardHost {
     seams: HostSeams,
+    /// Of the shards of rooms. Meta has one of its own: it waits for none of them.
+    pacer: Arc<Pacer>,
     shards: Mutex<BTreeMap<ShardId, Hosted>>,
     /// One start or stop at a time: each opens or closes a store.
     changing: tokio::sync::Mutex<()>,
@@ -71,6 +74,7 @@ impl ShardHost {
         seams.tuning.config("check").map_err(|error| HostError::Tuning(error.to_string()))?;
         Ok(Arc::new(ShardHost {
             seams,
+            pacer: Arc::default(),
             shards: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(0),
@@ -225,7 +229,7 @@ impl ShardHost {
         Ok(if shard == ShardId::META {
             Hosted::Meta(MetaShard::start(replica, seams, view))
         } else {
-            Hosted::Rooms(ShardHandle::start(replica, seams, self.seams.store.clone()))
+            Hosted::Rooms(ShardHandle::start(replica, seams, self.seams.store.clone(), self.pacer.clone()))
         })
     }
 

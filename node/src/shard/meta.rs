@@ -30,7 +30,7 @@ impl Deref for MetaShard {
 
 impl MetaShard {
     pub(super) fn start(replica: Replica, seams: Seams, view: watch::Receiver<Arc<MetaView>>) -> MetaShard {
-        let proposals = Proposals::start(&replica, seams);
+        let proposals = Proposals::start(&replica, seams, Arc::default());
         MetaShard { replica, proposals, view }
     }
 

@@ -55,6 +55,7 @@ mod leadership;
 mod members;
 mod meta;
 mod observers;
+mod pacer;
 mod proposer;
 mod reads;
 pub mod refusals;

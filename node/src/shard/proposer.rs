@@ -1,6 +1,6 @@
 //! The one task that proposes for a shard: everything that waits becomes one entry, and a few entries are under way at a time.
 //!
-//! No timer makes batches: while an entry is synced and replicated, the next one fills.
+//! While entries of the node are synced and replicated, the next ones fill (see [`super::pacer`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::answer::Answer;
 use super::batch::{Item, Seams};
 use super::error::ProposeError;
 use super::leadership::Leadership;
+use super::pacer::{Pacer, UnderWay};
 use super::replica::Replica;
 use crate::raft::Proposal;
 use crate::raft::types::{Group, Types};
@@ -52,12 +53,13 @@ impl<T: Item> Clone for Proposals<T> {
 
 impl<T: Item> Proposals<T> {
     /// Starts the proposer of `replica`; it ends with its last handle.
-    pub(super) fn start(replica: &Replica, seams: Seams) -> Proposals<T> {
+    pub(super) fn start(replica: &Replica, seams: Seams, pacer: Arc<Pacer>) -> Proposals<T> {
         let (queue, waiting) = mpsc::channel(QUEUED);
         let proposer = Proposer {
             group: replica.inner.group.clone(),
             leadership: replica.leadership(),
             seams,
+            pacer,
             patience: replica.inner.tuning.propose_timeout,
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
         };
@@ -96,6 +98,7 @@ struct Proposer {
     group: Group,
     leadership: watch::Receiver<Leadership>,
     seams: Seams,
+    pacer: Arc<Pacer>,
     patience: Duration,
     in_flight: Arc<Semaphore>,
 }
@@ -114,8 +117,10 @@ impl Proposer {
             };
             match self.slot().await {
                 Ok(slot) => {
+                    self.pacer.turn().await;
                     let batch = gather(first, &mut queue, &mut left_over);
-                    self.propose(batch, slot).await;
+                    let under_way = self.pacer.depart(batch.len());
+                    self.propose(batch, slot, under_way).await;
                 }
                 Err(error) => {
                     first.answer.send(Err(error.clone()));
@@ -145,7 +150,7 @@ impl Proposer {
         }
     }
 
-    async fn propose<T: Item>(&self, batch: Vec<Waiting<T>>, slot: OwnedSemaphorePermit) {
+    async fn propose<T: Item>(&self, batch: Vec<Waiting<T>>, slot: OwnedSemaphorePermit, under_way: UnderWay) {
         let mut items = Vec::with_capacity(batch.len());
         let mut answers = Vec::with_capacity(batch.len());
         let mut spans = Vec::new();
@@ -166,7 +171,7 @@ impl Proposer {
         let patience = self.patience;
         let finish = async move {
             finish::<T>(result, answers, patience).await;
-            drop(slot);
+            drop((slot, under_way));
         };
         tokio::spawn(finish);
     }

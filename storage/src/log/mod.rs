@@ -4,6 +4,7 @@ mod checksums;
 pub(crate) mod format;
 mod front;
 mod ledger;
+mod pace;
 mod queue;
 mod read;
 pub(crate) mod record;
@@ -18,7 +19,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hansard_domain::ShardId;
 use hansard_domain::bug::{self, Bug};
@@ -26,6 +27,7 @@ use hansard_domain::bug::{self, Bug};
 use crate::disk::DiskFile;
 use crate::options::{FatalHook, WriterMode};
 use crate::stats::Stats;
+use pace::Pace;
 use queue::{Drained, Op, Queue};
 use record::Record;
 use witness::Witness;
@@ -107,7 +109,7 @@ impl Shared {
         for done in dones {
             done(Err(io::Error::new(error.kind(), what.clone())));
         }
-        while let Drained::Ops(ops) = self.queue.drain(usize::MAX, Some(Duration::ZERO)) {
+        while let Drained::Ops(ops) = self.queue.drain(usize::MAX, Some(Duration::ZERO), None) {
             for done in ops.into_iter().filter_map(|op| op.done) {
                 done(Err(io::Error::new(error.kind(), what.clone())));
             }
@@ -164,7 +166,7 @@ impl NodeLog {
             return;
         };
         let Some(writer) = guard.as_mut() else { return };
-        while let Drained::Ops(ops) = self.shared.queue.drain(self.shared.batch_bytes, Some(Duration::ZERO)) {
+        while let Drained::Ops(ops) = self.shared.queue.drain(self.shared.batch_bytes, Some(Duration::ZERO), None) {
             writer.run(ops);
         }
     }
@@ -231,10 +233,14 @@ impl NodeLog {
 }
 
 fn write_loop(shared: &Shared, mut writer: Writer, idle: Duration) {
+    let mut pace = Pace::default();
     loop {
         let patience = writer.mark_is_stale().then_some(idle);
-        match shared.queue.drain(shared.batch_bytes, patience) {
-            Drained::Ops(ops) => writer.run(ops),
+        match shared.queue.drain(shared.batch_bytes, patience, pace.next()) {
+            Drained::Ops(ops) => {
+                pace.begin(Instant::now(), ops.iter().map(Op::size).sum());
+                writer.run(ops);
+            }
             Drained::Idle => writer.idle(),
             Drained::Closed => break,
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::format::RECORD_HEADER;
 use super::record::Record;
@@ -97,8 +97,8 @@ impl Queue {
     }
 
     /// Takes what waits, at least one operation and then up to `max_bytes`; waits at most `patience` for the first,
-    /// without limit if there is none.
-    pub(crate) fn drain(&self, max_bytes: usize, patience: Option<Duration>) -> Drained {
+    /// without limit if there is none. Before `not_before` more may come in.
+    pub(crate) fn drain(&self, max_bytes: usize, patience: Option<Duration>, not_before: Option<Instant>) -> Drained {
         let mut state = self.state();
         while state.ops.is_empty() && !state.closed {
             match patience {
@@ -111,6 +111,10 @@ impl Queue {
                     }
                 }
             }
+        }
+        let left = || not_before.map_or(Duration::ZERO, |time| time.saturating_duration_since(Instant::now()));
+        while !state.closed && !left().is_zero() {
+            state = self.filled.wait_timeout(state, left()).unwrap_or_else(PoisonError::into_inner).0;
         }
         let (mut ops, mut bytes) = (Vec::new(), 0);
         while let Some(op) = state.ops.front() {
