@@ -6,10 +6,23 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-/// A table of a shard. The numbers are part of storage's keys.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u8)]
-pub enum Table {
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident = $number:literal),* $(,)?) => {
+        /// A table of a shard. The numbers are part of storage's keys.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Table {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Table {
+            /// Every table, in the order of their numbers.
+            pub const ALL: &'static [Table] = &[$(Table::$name),*];
+        }
+    };
+}
+
+tables! {
     /// One row: the record's size, frontier and last time.
     Head = 0,
     /// room -> its state.

@@ -82,29 +82,8 @@ fn log(shard: &ShardStore) -> Result<String> {
 }
 
 fn rows(shard: &ShardStore) -> Result<u64> {
-    const TABLES: [Table; 19] = [
-        Table::Head,
-        Table::Room,
-        Table::Member,
-        Table::PersonRoom,
-        Table::Event,
-        Table::Record,
-        Table::Dedup,
-        Table::Leaves,
-        Table::ReadMark,
-        Table::PublicRoom,
-        Table::Person,
-        Table::Subject,
-        Table::Node,
-        Table::Shard,
-        Table::Slot,
-        Table::Moved,
-        Table::Revoked,
-        Table::Epoch,
-        Table::Cluster,
-    ];
     let mut hash = DefaultHasher::new();
-    for table in TABLES {
+    for &table in Table::ALL {
         hash.write_u8(table as u8);
         shard.rows().scan(table, &[], &[0xff; 64], false, &mut |key, value| {
             hash.write_usize(key.len());

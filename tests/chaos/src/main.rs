@@ -21,7 +21,6 @@ mod run;
 mod scheduler;
 mod slot;
 mod supervisor;
-mod tokens;
 mod verdict;
 
 use std::process::ExitCode;

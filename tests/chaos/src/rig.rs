@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use hansard_tokens::{AUDIENCE, ISSUER, Issuer};
 
 use crate::claims::Claims;
 use crate::host::network::{self, SITES};
@@ -13,7 +14,6 @@ use crate::host::process::Process;
 use crate::journal::Journal;
 use crate::operator::Operator;
 use crate::slot::{Slot, listens};
-use crate::tokens::{AUDIENCE, ISSUER, Issuer};
 
 /// Nodes that found the cluster.
 pub(crate) const FOUNDERS: usize = 5;

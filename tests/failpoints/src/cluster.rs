@@ -10,11 +10,11 @@ use std::{fs, process};
 use anyhow::{Context, Result, ensure};
 use hansard_client::v1::GetClusterStatusResponse;
 use hansard_client::{Client, ClientError, Config};
+use hansard_tokens::{AUDIENCE, ISSUER, Issuer};
 use tokio::runtime::Runtime;
 
 use crate::PATIENCE;
 use crate::process::{GLANCE, Server};
-use crate::tokens::{AUDIENCE, ISSUER, Issuer};
 
 /// Nodes that found the cluster.
 pub(crate) const FOUNDERS: usize = 3;

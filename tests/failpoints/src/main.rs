@@ -10,7 +10,6 @@ mod process;
 mod rounds;
 mod run;
 mod scenes;
-mod tokens;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -237,29 +237,8 @@ fn scan(rows: &ShardRows, table: Table) -> Result<Vec<Row>> {
 }
 
 fn hash_rows(rows: &ShardRows) -> Result<u64> {
-    const ALL: [Table; 19] = [
-        Table::Head,
-        Table::Room,
-        Table::Member,
-        Table::PersonRoom,
-        Table::Event,
-        Table::Record,
-        Table::Dedup,
-        Table::Leaves,
-        Table::ReadMark,
-        Table::PublicRoom,
-        Table::Person,
-        Table::Subject,
-        Table::Node,
-        Table::Shard,
-        Table::Slot,
-        Table::Moved,
-        Table::Revoked,
-        Table::Epoch,
-        Table::Cluster,
-    ];
     let mut hasher = DefaultHasher::new();
-    for table in ALL {
+    for &table in Table::ALL {
         for (key, value) in scan(rows, table)? {
             hasher.write_u8(table as u8);
             hasher.write(&key);

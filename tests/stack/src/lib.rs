@@ -2,4 +2,3 @@
 //! a test can set.
 
 pub mod distance;
-pub mod tokens;

@@ -13,11 +13,9 @@ use hansard_client::{
 };
 use hansard_node::{NodeConfig, NodeHandle};
 use hansard_router::{RouterConfig, RouterHandle};
-use hansard_runtime::{Clock, OsEntropy, SystemClock};
-use hansard_stack::{
-    distance::{FromSite, Map},
-    tokens::{AUDIENCE, ISSUER, Issuer},
-};
+use hansard_runtime::{OsEntropy, SystemClock};
+use hansard_stack::distance::{FromSite, Map};
+use hansard_tokens::{AUDIENCE, ISSUER, Issuer};
 use tokio::task::JoinHandle;
 
 const SITES: [&str; 3] = ["boston", "denver", "bangalore"];
@@ -64,9 +62,9 @@ impl World {
         for n in 0..SITES.len() {
             nodes.push(start_node(n, &addresses, dir.path(), &map).await);
         }
-        let issuer = Issuer::default();
+        let issuer = Issuer::new().expect("a key");
         let jwks = dir.path().join("jwks.json");
-        issuer.write_jwks(&jwks);
+        issuer.write_jwks(&jwks).expect("a key set file");
         let mut routers = Vec::new();
         for site in &SITES[..2] {
             let config = RouterConfig {
@@ -92,7 +90,7 @@ impl World {
             routers.push(hansard_router::run(config, seams).await.expect("a router"));
         }
         let ids = nodes.iter().map(|node| node.id).collect();
-        let token = issuer.token("alice", &["operator"], SystemClock.now_us() / 1_000_000, 3_600);
+        let token = issuer.token("alice", &["operator"]).expect("a token");
         World { map, nodes, ids, routers, token, addresses, dir }
     }
 

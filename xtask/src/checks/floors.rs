@@ -32,6 +32,7 @@ const TESTS: &[&str] = &[
     "router",
     "runtime",
     "storage",
+    "tokens",
 ];
 
 /// Third parties that only some crates may depend on (by the start of the name), and why.

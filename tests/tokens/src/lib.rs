@@ -1,4 +1,4 @@
-//! An issuer of tokens.
+//! An issuer of the tokens that people have in tests.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,20 +10,21 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 
 /// Who issues.
-pub(crate) const ISSUER: &str = "https://chaos.test";
+pub const ISSUER: &str = "https://issuer.test";
 /// The audience of every token.
-pub(crate) const AUDIENCE: &str = "hansard";
+pub const AUDIENCE: &str = "hansard";
 /// Longer than any run, in seconds: what ends a token is not what is tested here.
 const TTL_S: u64 = 30 * 86_400;
 
 /// Holds the key that signs.
-pub(crate) struct Issuer {
+pub struct Issuer {
     key: EncodingKey,
     jwks: String,
 }
 
 impl Issuer {
-    pub(crate) fn new() -> Result<Self> {
+    /// An issuer with a key of its own.
+    pub fn new() -> Result<Self> {
         let pair = Ed25519KeyPair::generate()?;
         let x = BASE64URL_NOPAD.encode(pair.public_key().as_ref());
         let key = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k1", "alg": "EdDSA", "use": "sig", "x": x});
@@ -32,12 +33,12 @@ impl Issuer {
     }
 
     /// Writes the key set that routers verify with.
-    pub(crate) fn write_jwks(&self, path: &Path) -> Result<()> {
+    pub fn write_jwks(&self, path: &Path) -> Result<()> {
         Ok(std::fs::write(path, &self.jwks)?)
     }
 
     /// A token for a person.
-    pub(crate) fn token(&self, subject: &str, roles: &[&str]) -> Result<String> {
+    pub fn token(&self, subject: &str, roles: &[&str]) -> Result<String> {
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some("k1".to_owned());
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
