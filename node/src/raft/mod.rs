@@ -28,6 +28,7 @@ pub mod entry;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod handshake;
+pub(crate) mod heirs;
 pub(crate) mod lease;
 mod link;
 mod log;

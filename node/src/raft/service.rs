@@ -92,7 +92,7 @@ impl<G: Groups> Desk<G> {
                 };
                 let (answers, detector) = (self.answers.clone(), self.standing.detector().clone());
                 tokio::spawn(async move {
-                    let answer = serve(&group, &detector, other).await;
+                    let answer = serve(&group, &detector, shard, other).await;
                     let _ = answers.send(wire::ConsensusResponse { id, answer: Some(answer) }).await;
                     drop(permit);
                 });
@@ -197,7 +197,7 @@ fn unavailable(id: u64, error: &dyn std::error::Error) -> wire::ConsensusRespons
 }
 
 /// A vote or a hand-over.
-async fn serve(group: &Group, detector: &Detector, call: Call) -> Answer {
+async fn serve(group: &Group, detector: &Detector, shard: ShardId, call: Call) -> Answer {
     let answer = match call {
         Call::Vote(request) => match convert::to_vote_request(request) {
             Ok(request) => {
@@ -209,7 +209,7 @@ async fn serve(group: &Group, detector: &Detector, call: Call) -> Answer {
         },
         Call::PreVote(request) => match convert::to_vote_request(request) {
             Ok(request) => {
-                let answer = lease::pre_vote(group, detector, request).await;
+                let answer = lease::pre_vote(group, detector, shard, request).await;
                 answer.map(|r| Answer::Vote(convert::from_vote_response(&r))).map_err(text)
             }
             Err(error) => Err(text(error)),

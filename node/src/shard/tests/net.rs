@@ -1,14 +1,16 @@
-//! A network in memory whose nodes can be cut off, parted and ended.
+//! A network in memory whose nodes can be far apart, cut off, parted and ended.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use hansard_runtime::net::{BoxFuture, BoxIo, Listener, Transport};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Bytes that a connection holds in each direction.
 const BUFFER: usize = 1 << 20;
@@ -19,6 +21,8 @@ struct State {
     cut: HashSet<String>,
     parted: HashSet<[String; 2]>,
     connections: Vec<([String; 2], Arc<Fate>)>,
+    /// One way between two nodes; nothing if they are not named.
+    distances: HashMap<[String; 2], Duration>,
 }
 
 impl State {
@@ -82,6 +86,11 @@ impl MemNet {
         Arc::new(MemTransport { net: self.clone(), me: address.to_owned() })
     }
 
+    /// From now on whatever goes from one of these to the other takes so long, also the news that nobody is there.
+    pub(super) fn place(&self, a: &str, b: &str, distance: Duration) {
+        self.0.lock().unwrap().distances.insert(pair(a, b), distance);
+    }
+
     /// Nothing gets to or from this node any more; what stood stays silent.
     pub(super) fn cut(&self, address: &str) {
         let mut state = self.0.lock().unwrap();
@@ -130,6 +139,7 @@ struct MemTransport {
 impl Transport for MemTransport {
     fn connect(&self, address: &str) -> BoxFuture<'static, io::Result<BoxIo>> {
         let mut state = self.net.0.lock().unwrap();
+        let distance = state.distances.get(&pair(&self.me, address)).copied().unwrap_or_default();
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let result = if state.refuses(&self.me, address) {
             Err(refused())
@@ -139,11 +149,14 @@ impl Transport for MemTransport {
             let far = Box::new(MemIo { inner: far, fate: fate.clone() });
             let sent = listener.send(far);
             state.connections.push((pair(&self.me, address), fate.clone()));
-            sent.map(|()| Box::new(MemIo { inner: near, fate }) as BoxIo).map_err(|_| refused())
+            sent.map(|()| far_away(MemIo { inner: near, fate }, distance)).map_err(|_| refused())
         } else {
             Err(refused())
         };
-        Box::pin(async move { result })
+        Box::pin(async move {
+            tokio::time::sleep(distance * 2).await;
+            result
+        })
     }
 
     fn listen(&self, address: &str) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
@@ -207,5 +220,40 @@ impl AsyncWrite for MemIo {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// The connection, as it is at the other end of a long way.
+fn far_away(io: MemIo, distance: Duration) -> BoxIo {
+    if distance.is_zero() {
+        return Box::new(io);
+    }
+    let (near, inner) = tokio::io::duplex(BUFFER);
+    let (from_near, to_near) = tokio::io::split(inner);
+    let (from_far, to_far) = tokio::io::split(io);
+    tokio::spawn(travel(from_near, to_far, distance));
+    tokio::spawn(travel(from_far, to_near, distance));
+    Box::new(near)
+}
+
+/// Copies one direction, each piece as long after it was read as the way takes; and the end, too.
+async fn travel(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin + Send + 'static, way: Duration) {
+    let (held, mut due) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    tokio::spawn(async move {
+        while let Some((when, piece)) = due.recv().await {
+            tokio::time::sleep_until(when).await;
+            if piece.is_empty() || to.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown().await;
+    });
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        // An empty piece is the end.
+        let read = from.read(&mut buffer).await.unwrap_or(0);
+        if held.send((Instant::now() + way, buffer[..read].to_vec())).is_err() || read == 0 {
+            return;
+        }
     }
 }

@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
 
-use super::cluster::{Cluster, say, seq};
-use crate::raft::Tuning;
+use super::cluster::{Cluster, SHARD, say, seq};
 use crate::raft::test_store::Kind;
+use crate::raft::{Tuning, heirs};
 
 /// Elections that nobody lives to see: whatever happens within a test is not their doing. Silence is long enough for a machine
 /// with much else to do.
@@ -73,4 +73,34 @@ async fn connections_that_break_depose_nobody() {
         assert_eq!(seq(cluster.submit(&say(1_000 + n, "a word")).await), 2 + n);
     }
     assert_eq!(who_leads(&cluster).await, (leader, term));
+}
+
+/// The first heir is the last to learn of the loss, at a time when the second one stands already, and a vote travels for as long
+/// as a turn. Both would vote for themselves, and nobody lives to see the next try.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heirs_that_are_far_apart_do_not_split_their_votes() {
+    let ms = Duration::from_millis;
+    let wide = Tuning { silence: Duration::from_secs(3_600), ..Tuning::from_millis(250, 60_000) };
+    let mut cluster = Cluster::with_room(Kind::Simulated, wide).await;
+    let (leader, term) = who_leads(&cluster).await;
+    let [one, other] = [(leader + 1) % 3, (leader + 2) % 3].map(|heir| cluster.nodes[heir].info.clone());
+    let (first, second) = match heirs::precedes(SHARD, one.id, other.id) {
+        true => (one, other),
+        false => (other, one),
+    };
+    let lost = cluster.nodes[leader].info.address.clone();
+    cluster.net.place(&lost, &first.address, ms(120));
+    cluster.net.place(&lost, &second.address, ms(20));
+    cluster.net.place(&first.address, &second.address, ms(110));
+    // Everybody links anew, over the long ways.
+    for node in &cluster.nodes {
+        cluster.net.shake(&node.info.address);
+    }
+    assert_eq!(seq(cluster.submit(&say(1_000, "from afar")).await), 2);
+    assert_eq!(who_leads(&cluster).await, (leader, term));
+    let from = Instant::now();
+    cluster.end(leader).await;
+    let (heir, next) = who_leads(&cluster).await;
+    println!("replaced after {:?}", from.elapsed());
+    assert!(heir != leader && next == term + 1, "one election: from {term} to {next}");
 }
