@@ -200,7 +200,8 @@ impl LinkEvents for FromNodes {
         match (convert::room(&signal.room), signal.read_seq) {
             (Some(room), 0) => return edge.heard_typing(room, person),
             (Some(room), seq) => return edge.sessions.tell(person, None, &Soft::ReadMark { room, seq }),
-            (None, _) => {}
+            (None, 0) => {}
+            (None, _) => return,
         }
         let presence = (i32::try_from(signal.availability).unwrap_or(0), signal.answer_at_s);
         if presence.0 == i32::from(Availability::Offline) && edge.sessions.has(person) {

@@ -22,7 +22,8 @@ pub(super) fn check(signal: &Signal) -> Option<Option<RoomId>> {
         return None;
     }
     if signal.room.is_empty() {
-        return Some(None);
+        // A read mark is of a room: without one it is no presence.
+        return (signal.read_seq == 0).then_some(None);
     }
     let room: [u8; 16] = signal.room.as_ref().try_into().ok()?;
     Some(Some(RoomId::from_bytes(room)))
@@ -98,5 +99,6 @@ mod tests {
         assert_eq!(check(&typing), Some(Some(RoomId::from_bytes([2; 16]))));
         assert_eq!(check(&Signal::default()), None);
         assert_eq!(check(&Signal { room: vec![2; 3].into(), ..presence(1, 0) }), None);
+        assert_eq!(check(&Signal { read_seq: 7, ..presence(1, 1) }), None);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) async fn adjust(node: &Arc<Node>, shard: ShardId, change: Change) -> 
         return Ok(Some(other_leader(node, &replica)));
     }
     let done = match change {
-        Change::Leader(to) => replica.transfer_leader(to).await,
+        Change::Leader(to) => node.host.transfer_leader(shard, to).await,
         Change::Voters(wire::VoterChange { nodes, epoch }) => {
             let voters: BTreeMap<NodeId, NodeInfo> = nodes.into_iter().map(|info| (info.id, info.into())).collect();
             let ids: BTreeSet<NodeId> = voters.keys().copied().collect();

@@ -4,6 +4,8 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
+use hansard_domain::limits::MAX_BATCH_COMMANDS;
 use hansard_domain::{
     Action, Command, Content, Outcome, PersonId, Refusal, RequestId, RoomId, RuleId, Salt, Sealed, read,
 };
@@ -13,7 +15,7 @@ use hansard_storage::{Store, StoreError};
 
 use super::answer::Answer;
 use super::batch::{Permitted, Seams};
-use super::error::ProposeError;
+use super::error::{MembershipError, ProposeError};
 use super::known::Known;
 use super::pacer::Pacer;
 use super::proposer::Proposals;
@@ -23,6 +25,8 @@ use super::request::{ProposeRequest, RefusalReport};
 
 /// How often counted refusals are looked at; a count is recorded at most this long after its minute.
 const SWEEP: Duration = Duration::from_secs(5);
+/// How long the counts may take to be recorded before a leadership is handed over.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// This node's replica of a shard of rooms. Clones are handles to the same one.
 #[derive(Clone)]
@@ -148,6 +152,10 @@ impl ShardHandle {
     /// Without an outcome. A report that is sent again after `Unknown` may be recorded twice.
     pub async fn report_refusals(&self, report: RefusalReport) -> Result<(), ProposeError> {
         self.ready()?;
+        self.record(report).await
+    }
+
+    async fn record(&self, report: RefusalReport) -> Result<(), ProposeError> {
         let RefusalReport { person, room, reason, count, first_us, last_us } = report;
         let mut id = [0; 16];
         self.seams.entropy.fill(&mut id);
@@ -199,6 +207,36 @@ impl ShardHandle {
         Ok(())
     }
 
+    /// Hands the leadership over, once what was counted of refusals is in the record: it would go with the office.
+    ///
+    /// # Errors
+    /// Those of a replica's hand-over.
+    pub(super) async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
+        if to != self.node() {
+            self.record_counts().await;
+        }
+        self.replica.transfer_leader(to).await
+    }
+
+    /// Records all counts, if this replica leads. A full disk is no hindrance: they are few, and are lost otherwise.
+    pub(super) async fn record_counts(&self) {
+        if !self.leads().serving {
+            return;
+        }
+        let counts = self.refusals.lock().expect("no holder panics").take();
+        let recording =
+            stream::iter(counts).for_each_concurrent(MAX_BATCH_COMMANDS, |report| self.record_or_lose(report));
+        if tokio::time::timeout(FAREWELL, recording).await.is_err() {
+            tracing::warn!(shard = %self.id(), "counted refusals were not recorded in time");
+        }
+    }
+
+    async fn record_or_lose(&self, report: RefusalReport) {
+        if let Err(error) = self.record(report).await {
+            tracing::warn!(%error, count = report.count, "counted refusals were not recorded");
+        }
+    }
+
     /// Answers a refusal once it is recorded or counted.
     async fn refuse(&self, request: &ProposeRequest, refusal: Refusal) -> Result<Outcome, ProposeError> {
         self.note_refusal(request.actor, request.action.room(), refusal).await?;
@@ -215,10 +253,8 @@ impl ShardHandle {
             }
             let due = self.refusals.lock().expect("no holder panics").due(self.seams.clock.now_us());
             for report in due {
-                // A leader that loses its office loses its counts with it; those recorded one by one are kept.
-                if let Err(error) = self.report_refusals(report).await {
-                    tracing::warn!(%error, count = report.count, "counted refusals were not recorded");
-                }
+                // A leader that is lost loses its counts with it; those recorded one by one are kept.
+                self.record_or_lose(report).await;
             }
         }
     }

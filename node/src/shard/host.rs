@@ -10,7 +10,7 @@ use hansard_storage::{ShardStore, Store};
 use tokio::sync::watch;
 
 use super::batch::Seams;
-use super::error::HostError;
+use super::error::{HostError, MembershipError};
 use super::handle::ShardHandle;
 use super::meta::MetaShard;
 use super::pacer::Pacer;
@@ -61,6 +61,13 @@ impl Hosted {
         match self {
             Hosted::Rooms(shard) => shard,
             Hosted::Meta(meta) => meta,
+        }
+    }
+
+    async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
+        match self {
+            Hosted::Rooms(shard) => shard.transfer_leader(to).await,
+            Hosted::Meta(meta) => meta.transfer_leader(to).await,
         }
     }
 }
@@ -143,8 +150,8 @@ impl ShardHost {
     /// Hands leaderships over where somebody can take them, stops all shards and makes their state durable.
     pub async fn shutdown(&self) {
         self.stopping.send_replace(true);
-        let hand_over = self.replicas().into_iter().map(|replica| async move { hand_over(&replica).await });
-        futures_util::future::join_all(hand_over).await;
+        let replicas = self.all();
+        futures_util::future::join_all(replicas.iter().map(hand_over)).await;
         let _one = self.changing.lock().await;
         for shard in self.shards() {
             self.close(shard).await;
@@ -176,6 +183,18 @@ impl ShardHost {
         self.hosted(shard).map(|hosted| hosted.replica().clone())
     }
 
+    /// Hands the leadership of a shard that this node leads to a voter that is up to date, and waits until somebody else leads.
+    /// What was counted of refusals is recorded first.
+    ///
+    /// # Errors
+    /// Not the leader, not a voter, or nobody took over within three election timeouts (this node may lead again then).
+    pub async fn transfer_leader(&self, shard: ShardId, to: u64) -> Result<(), MembershipError> {
+        match self.hosted(shard) {
+            Some(hosted) => hosted.transfer_leader(to).await,
+            None => Err(MembershipError::NotLeader { leader: None }),
+        }
+    }
+
     /// The shards that are served here, meta first.
     pub fn shards(&self) -> Vec<ShardId> {
         self.shards.lock().expect("no holder panics").keys().copied().collect()
@@ -190,8 +209,8 @@ impl ShardHost {
         self.shards.lock().expect("no holder panics").get(&shard).cloned()
     }
 
-    fn replicas(&self) -> Vec<Replica> {
-        self.shards.lock().expect("no holder panics").values().map(|hosted| hosted.replica().clone()).collect()
+    fn all(&self) -> Vec<Hosted> {
+        self.shards.lock().expect("no holder panics").values().cloned().collect()
     }
 
     async fn open(&self, shard: ShardId) -> Result<Hosted, HostError> {
@@ -244,15 +263,20 @@ impl ShardHost {
 }
 
 /// Hands a leadership to any other voter, if this node has it.
-async fn hand_over(replica: &Replica) {
+async fn hand_over(hosted: &Hosted) {
+    let replica = hosted.replica();
     let status = replica.status();
     let me = replica.node();
     if status.leadership.leader != Some(me) {
         return;
     }
+    if let Hosted::Rooms(shard) = hosted {
+        // Also where nobody is left to take over.
+        shard.record_counts().await;
+    }
     let others = status.voters.iter().map(|node| node.id).filter(|&id| id != me);
     for other in others {
-        match replica.transfer_leader(other).await {
+        match hosted.transfer_leader(other).await {
             Ok(()) => return,
             Err(error) => tracing::info!(shard = %replica.id(), to = other, %error, "leadership was not handed over"),
         }

@@ -113,7 +113,7 @@ impl Replica {
     ///
     /// # Errors
     /// Not the leader, not a voter, or nobody took over within three election timeouts (this node may lead again then).
-    pub async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
+    pub(super) async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
         let me = self.node();
         let leadership = self.leads();
         if leadership.leader != Some(me) {

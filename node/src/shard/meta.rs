@@ -8,7 +8,7 @@ use hansard_failpoint::{self as failpoint, Point};
 use tokio::sync::watch;
 
 use super::batch::Seams;
-use super::error::ProposeError;
+use super::error::{MembershipError, ProposeError};
 use super::proposer::Proposals;
 use super::replica::Replica;
 
@@ -47,6 +47,14 @@ impl MetaShard {
         let outcome = self.proposals.propose(command, self.replica.inner.tuning.propose_timeout).await;
         failpoint::pass(Point::MetaAnswer);
         outcome
+    }
+
+    /// Hands the leadership over, as [`ShardHost::transfer_leader`](super::ShardHost::transfer_leader) does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
+        self.replica.transfer_leader(to).await
     }
 
     /// Meta's state as applied here, now and from now on.

@@ -37,7 +37,6 @@
 //!   async initialize(&self, Vec<NodeInfo>) -> Result<(), MembershipError>      // idempotent: Ok if it is initialised
 //!   async change_membership(&self, Vec<NodeInfo>, still_wanted) -> Result<(), MembershipError>  // learners first, then voters
 //!   async committed_members(&self) -> Result<BTreeSet<u64>, MembershipError>                    // voters or not
-//!   async transfer_leader(&self, to: u64) -> Result<(), MembershipError>
 //!
 //! ProposeError = NotLeader { leader: Option<u64> } | Overloaded { retry_after: Duration } | StorageFull
 //!   | Unknown { .. }

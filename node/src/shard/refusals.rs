@@ -71,6 +71,15 @@ impl Refusals {
         Verdict::Counted
     }
 
+    /// All counts. Who has had ten recorded in this minute is counted on.
+    pub fn take(&mut self) -> Vec<RefusalReport> {
+        let counted = |(&person, minute): (&PersonId, &mut Minute)| {
+            let counts = std::mem::take(&mut minute.counts);
+            counts.into_iter().map(move |count| report(person, &count)).collect::<Vec<_>>()
+        };
+        sorted(self.people.iter_mut().flat_map(counted).collect())
+    }
+
     /// The counts of minutes that are over at `now_us`; those people start afresh.
     pub fn due(&mut self, now_us: i64) -> Vec<RefusalReport> {
         let mut due = Vec::new();
@@ -78,19 +87,21 @@ impl Refusals {
             if now_us.saturating_sub(minute.started_us) < MINUTE_US {
                 return true;
             }
-            due.extend(minute.counts.iter().map(|count| RefusalReport {
-                person,
-                room: count.room,
-                reason: count.reason,
-                count: count.count,
-                first_us: count.first_us,
-                last_us: count.last_us,
-            }));
+            due.extend(minute.counts.iter().map(|count| report(person, count)));
             false
         });
-        due.sort_by_key(|report| (report.person, report.reason.number()));
-        due
+        sorted(due)
     }
+}
+
+fn report(person: PersonId, counted: &Count) -> RefusalReport {
+    let &Count { room, reason, count, first_us, last_us } = counted;
+    RefusalReport { person, room, reason, count, first_us, last_us }
+}
+
+fn sorted(mut reports: Vec<RefusalReport>) -> Vec<RefusalReport> {
+    reports.sort_by_key(|report| (report.person, report.reason.number()));
+    reports
 }
 
 #[cfg(test)]
@@ -113,6 +124,19 @@ mod tests {
         assert_eq!(due.len(), 1);
         assert_eq!((due[0].person, due[0].count, due[0].first_us, due[0].last_us), (ANN, 15, 10, 24));
         assert_eq!(refusals.note(ANN, None, Refusal::RoomUnknown, MINUTE_US + 1), Verdict::Record);
+    }
+
+    #[test]
+    fn what_is_taken_is_counted_once_and_the_minute_goes_on() {
+        let mut refusals = Refusals::default();
+        for at in 0..12 {
+            refusals.note(ANN, None, Refusal::RoomUnknown, at);
+        }
+        let taken = refusals.take();
+        assert_eq!(taken.iter().map(|report| (report.person, report.count)).collect::<Vec<_>>(), [(ANN, 2)]);
+        assert!(refusals.take().is_empty());
+        assert_eq!(refusals.note(ANN, None, Refusal::RoomUnknown, 13), Verdict::Counted);
+        assert_eq!(refusals.due(MINUTE_US)[0].count, 1);
     }
 
     #[test]

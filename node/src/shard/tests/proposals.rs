@@ -29,7 +29,7 @@ async fn the_same_id_gives_the_same_answer_after_a_leader_change() {
     let old = cluster.leader().await;
     let next = (old + 1) % 3;
     cluster.settled().await;
-    cluster.nodes[old].shard().transfer_leader(cluster.nodes[next].info.id).await.expect("handed over");
+    cluster.nodes[old].host().transfer_leader(SHARD, cluster.nodes[next].info.id).await.expect("handed over");
     let new = cluster.leader_but(old).await;
     let again = cluster.nodes[new].shard().submit(say(7, "once")).await.expect("an outcome");
     let (Outcome::Committed { seq, time_us, .. }, Outcome::Committed { .. }) = (first, again) else {
@@ -72,6 +72,21 @@ async fn refusals_are_recorded_then_counted_and_a_repeated_request_keeps_its_ans
         assert_eq!(cluster.submit(&more).await, Outcome::Refused(Refusal::RoomUnknown));
     }
     assert_eq!(cluster.settled().await.record.size, before + u64::from(ONE_BY_ONE));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counted_refusals_are_recorded_before_a_leadership_is_handed_over() {
+    let cluster = Cluster::with_room(Kind::Simulated, tuning()).await;
+    let before = cluster.settled().await.record.size;
+    for id in 0..u64::from(ONE_BY_ONE) + 20 {
+        let more = request(BEN, 100 + id, Action::SendMessage { room: ROOM }, &Content::text("let me in"));
+        assert_eq!(cluster.submit(&more).await, Outcome::Refused(Refusal::RoomUnknown));
+    }
+    let old = cluster.leader().await;
+    let next = cluster.nodes[(old + 1) % 3].info.id;
+    cluster.nodes[old].host().transfer_leader(SHARD, next).await.expect("handed over");
+    cluster.leader_but(old).await;
+    assert_eq!(cluster.settled().await.record.size, before + u64::from(ONE_BY_ONE) + 1, "ten, and a count of twenty");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
