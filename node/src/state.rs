@@ -12,14 +12,14 @@ use bytes::Bytes;
 use hansard_domain::meta::MetaView;
 use hansard_runtime::Health;
 use hansard_storage::Store;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     config::{NodeConfig, Seams},
     error::RunError,
     fanout::Fanout,
     links::{DirectoryHub, Links},
-    meta::{Binding, Calls, Hosting, Known},
+    meta::{Binding, Calls, Fullness, Hosting, Known},
     metrics::NodeMetrics,
     raft::{NodeInfo, Peers},
     shard::{MetaShard, ShardHost},
@@ -36,6 +36,7 @@ pub(crate) struct Node {
     pub(crate) calls: Calls,
     pub(crate) binding: Binding,
     pub(crate) known: Known,
+    pub(crate) fullness: Fullness,
     pub(crate) hosting: Hosting,
     /// Held by whoever changes where replicas are, so that an operator and the controller do not undo each other's steps.
     pub(crate) placing: tokio::sync::Mutex<()>,
@@ -91,6 +92,14 @@ impl Node {
     /// Whether it hears from another node (or is it).
     pub(crate) fn reachable(&self, id: u64) -> bool {
         id == self.local.id || self.known.heard_within(id, self.silence())
+    }
+
+    /// Whether a node's disk is nearly full, or was a moment ago: it should lead nothing.
+    pub(crate) fn is_full(&self, id: u64) -> bool {
+        match id == self.local.id {
+            true => self.fullness.look(self.store.accepting(), Instant::now()),
+            false => self.known.is_full(id),
+        }
     }
 
     /// Whether it is on its way out.

@@ -17,3 +17,5 @@ mod people;
 mod placement;
 #[path = "cluster/roles.rs"]
 mod roles;
+#[path = "cluster/status.rs"]
+mod status;

@@ -64,6 +64,11 @@ pub const BATCH_ITEMS: usize = 1_024;
 pub const BATCH_BYTES: usize = 1 << 20;
 /// How long the router tries to get one call answered.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the leader of meta is looked for to confirm the cluster's status. Beyond an election, so that only a cluster in
+/// trouble answers without.
+pub const STATUS_CONFIRM: Duration = Duration::from_secs(3);
+/// How long each node has then to say what it knows.
+pub const STATUS_KNOWN: Duration = Duration::from_secs(1);
 /// Shortest and longest pause between two tries of a call.
 pub const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
 /// Shortest and longest pause between two tries of a link.

@@ -2,12 +2,15 @@
 
 mod support;
 
+use std::time::Duration;
+
+use hansard_proto::cluster::v1::Directory;
 use hansard_proto::status;
 use hansard_proto::v1::connect_request::Frame as Ask;
 use hansard_proto::v1::connect_response::Frame;
 use hansard_proto::v1::*;
 use support::client::request_id;
-use support::{Carrier, Client, Stage, person};
+use support::{Carrier, Client, FakeNode, Stage, node, person};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 
@@ -251,4 +254,36 @@ async fn unary_calls_work_over_plain_grpc() {
     }
     names.sort();
     assert_eq!(names, ["one", "three", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_is_confirmed_by_metas_leader_or_says_that_it_is_not() {
+    use hansard_proto::v1::cluster_service_client::ClusterServiceClient;
+    let stage = Stage::new().await;
+    let (informed, address) = FakeNode::start_as(2).await;
+    stage.node.world.lock().unwrap().revision = 5;
+    informed.world.lock().unwrap().revision = 7;
+    let channel = tonic::transport::Channel::from_shared(format!("http://{}", stage.router.grpc_addr)).unwrap();
+    let cluster = ClusterServiceClient::new(channel.connect().await.unwrap());
+    let bearer = format!("Bearer {}", stage.token("alice"));
+    let status = async || {
+        let mut request = tonic::Request::new(GetClusterStatusRequest {});
+        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+        let told = cluster.clone().get_cluster_status(request).await.unwrap().into_inner();
+        (told.shards[0].epoch, told.unconfirmed)
+    };
+    let placement = Some(node::placement(&[(1, &stage.node_address), (2, &address)]));
+    stage.node.tell(Directory { revision: 2, placement, ..Directory::default() });
+    for _ in 0..200 {
+        if informed.is_linked() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(informed.is_linked());
+    assert_eq!(status().await, (5, false), "whatever others have heard");
+    stage.node.world.lock().unwrap().unconfirmed = true;
+    assert_eq!(status().await, (7, true), "the most that any node knows");
+    stage.node.world.lock().unwrap().unconfirmed = false;
+    assert_eq!(status().await, (5, false));
 }

@@ -72,6 +72,11 @@ fn show(options: &ConnectArgs, status: &GetClusterStatusResponse) -> anyhow::Res
     };
     let names = |ids: &[u64]| ids.iter().map(|id| name(*id)).collect::<Vec<_>>().join(" ");
     render::line(&format!("cluster {}", status.cluster))?;
+    if status.unconfirmed {
+        render::line(
+            "UNCONFIRMED: no leader of meta answers; this is what one node has heard, and may be of an earlier time",
+        )?;
+    }
     let nodes = status.nodes.iter().map(|node| {
         let state = match node.state() {
             NodeState::Standby => "standby",

@@ -68,6 +68,7 @@ pub(crate) async fn greet(node: &Node, address: &str) -> Option<Greeting> {
     let answer = tokio::time::timeout(ANSWER, client.greet(request)).await.ok()?.ok()?.into_inner();
     let greeted = NodeInfo::from(answer.node?);
     node.known.note(greeted.clone());
+    node.known.note_full(greeted.id, answer.full);
     for known in answer.known {
         node.known.note(known.into());
     }

@@ -11,39 +11,59 @@ const KNOWN: usize = 1_024;
 
 /// See the module.
 #[derive(Default)]
-pub(crate) struct Known(Mutex<BTreeMap<u64, (NodeInfo, Option<Instant>)>>);
+pub(crate) struct Known(Mutex<BTreeMap<u64, One>>);
+
+/// A node that was heard of.
+struct One {
+    info: NodeInfo,
+    heard: Option<Instant>,
+    /// It says that its disk is nearly full.
+    full: bool,
+}
 
 impl Known {
     /// Heard of a node.
     pub(crate) fn note(&self, node: NodeInfo) {
         let mut known = self.0.lock();
-        if node.id == 0 || (known.len() >= KNOWN && !known.contains_key(&node.id)) {
-            return;
+        if let Some(one) = known.get_mut(&node.id) {
+            one.info = node;
+        } else if node.id != 0 && known.len() < KNOWN {
+            known.insert(node.id, One { info: node, heard: None, full: false });
         }
-        let heard = known.get(&node.id).and_then(|(_, heard)| *heard);
-        known.insert(node.id, (node, heard));
     }
 
     /// Heard from a node.
     pub(crate) fn heard(&self, id: u64) {
-        if let Some((_, heard)) = self.0.lock().get_mut(&id) {
-            *heard = Some(Instant::now());
+        if let Some(one) = self.0.lock().get_mut(&id) {
+            one.heard = Some(Instant::now());
         }
+    }
+
+    /// A node says whether its disk is nearly full.
+    pub(crate) fn note_full(&self, id: u64, full: bool) {
+        if let Some(one) = self.0.lock().get_mut(&id) {
+            one.full = full;
+        }
+    }
+
+    /// Whether a node said so when it was last asked.
+    pub(crate) fn is_full(&self, id: u64) -> bool {
+        self.0.lock().get(&id).is_some_and(|one| one.full)
     }
 
     /// Whether a node was heard from so recently.
     pub(crate) fn heard_within(&self, id: u64, time: Duration) -> bool {
-        let heard = self.0.lock().get(&id).and_then(|(_, heard)| *heard);
+        let heard = self.0.lock().get(&id).and_then(|one| one.heard);
         heard.is_some_and(|heard| heard.elapsed() <= time)
     }
 
     /// A node's identity.
     pub(crate) fn get(&self, id: u64) -> Option<NodeInfo> {
-        self.0.lock().get(&id).map(|(node, _)| node.clone())
+        self.0.lock().get(&id).map(|one| one.info.clone())
     }
 
     /// All of them.
     pub(crate) fn all(&self) -> Vec<NodeInfo> {
-        self.0.lock().values().map(|(node, _)| node.clone()).collect()
+        self.0.lock().values().map(|one| one.info.clone()).collect()
     }
 }

@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 mod controller;
 mod decision;
+mod fullness;
 mod hosting;
 mod kinship;
 mod known;
@@ -19,6 +20,7 @@ pub(crate) use binding::Binding;
 pub(crate) use calls::Calls;
 pub(crate) use commands::{FIRST_EPOCH, by_system, command, info_of};
 pub(crate) use controller::{move_replica, transfer_leader};
+pub(crate) use fullness::Fullness;
 pub(crate) use hosting::Hosting;
 pub(crate) use known::Known;
 

@@ -71,7 +71,7 @@ pub(super) async fn answer(node: &Arc<Node>, call: wire::NodeCall) -> Result<Out
     match asked {
         Call::ResolvePerson(wanted) => return people::resolve(node, wanted).await.map(Outcome::Person),
         _ if principal.is_none() => return Err(nobody()),
-        Call::ReadStatus(_) => return Ok(Outcome::StatusView(status_view::status(node, &view))),
+        Call::ReadStatus(wanted) => return status_view::status(node, wanted).await.map(Outcome::StatusView),
         Call::ReadPeople(wanted) => return people::read(node, wanted).await.map(Outcome::People),
         Call::ScanPeople(wanted) => return people::scan(node, wanted).await.map(Outcome::People),
         _ => {}

@@ -47,6 +47,7 @@ impl PeerService for Peer {
             protocol: super::PROTOCOL,
             bootstrap_expect: node.config.bootstrap_expect,
             known: known.into_iter().map(Into::into).collect(),
+            full: node.is_full(node.local.id),
         }))
     }
 

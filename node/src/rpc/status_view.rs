@@ -1,4 +1,4 @@
-//! This node's view of the cluster.
+//! The cluster, as a quorum of meta confirms it or as this node knows it.
 
 use std::sync::Arc;
 
@@ -7,12 +7,22 @@ use hansard_domain::{
     ShardId,
     meta::{MetaView, ShardPlace},
 };
-use hansard_proto::{cluster::v1 as wire, convert::bytes};
+use hansard_proto::{cluster::v1 as wire, convert::bytes, rpc::Status};
 
+use super::reply;
 use crate::{meta::info_of, state::Node};
 
 /// See the module.
-pub(super) fn status(node: &Arc<Node>, view: &MetaView) -> wire::Status {
+pub(super) async fn status(node: &Arc<Node>, wanted: &wire::ReadStatus) -> Result<wire::Status, Status> {
+    let meta = node.host.meta().ok_or_else(|| reply::not_leader(None))?;
+    if wanted.confirmed {
+        meta.read_index().await.map_err(reply::reading)?;
+    }
+    let view = meta.view().borrow().clone();
+    Ok(known(node, &view))
+}
+
+fn known(node: &Arc<Node>, view: &MetaView) -> wire::Status {
     let nodes = view.nodes.values().map(|row| wire::NodeStatus {
         node: Some(info_of(row).into()),
         state: row.state as u32,
@@ -22,6 +32,7 @@ pub(super) fn status(node: &Arc<Node>, view: &MetaView) -> wire::Status {
         cluster: node.binding.to_wire(),
         nodes: nodes.collect(),
         shards: view.places().map(|place| shard(node, name_of(view, place.shard), place)).collect(),
+        revision: view.revision,
     }
 }
 

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hansard_node::{NodeConfig, NodeHandle, RunError, Seams, run};
 use hansard_runtime::{OsEntropy, SystemClock, net::TcpTransport};
+use hansard_storage::{Options, RocksOptions, Store};
 use tempfile::TempDir;
 
 /// Sites in turn.
@@ -71,6 +72,16 @@ impl Cluster {
 
     pub(crate) async fn restart(&mut self, at: usize) {
         self.nodes[at] = Some(self.try_start(at).await.unwrap());
+    }
+
+    /// Starts a node on a disk that never has enough room.
+    pub(crate) async fn restart_full(&mut self, at: usize) {
+        let open = |options: Options| {
+            let full = Options { ballast_bytes: 0, stop_accepting_below: u64::MAX, ..options };
+            Store::open_real(full, RocksOptions::default())
+        };
+        let seams = Seams { open: Some(Arc::new(open)), ..seams() };
+        self.nodes[at] = Some(run(self.configs[at].clone(), seams).await.unwrap());
     }
 
     pub(crate) async fn try_start(&self, at: usize) -> Result<NodeHandle, RunError> {

@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
-use hansard_domain::PersonId;
+use hansard_domain::{Action, Content, PersonId, RequestId};
 use hansard_proto::{
     cluster::v1::{
         AdjustShardRequest, MoveShard, ShardMembersRequest, ShardStatus, Status, VoterChange,
         adjust_shard_request::Change, operate::Command, peer_service_client::PeerServiceClient,
     },
+    status,
     v1::NodeState,
 };
 use hansard_runtime::net::{Role, TcpTransport, channel};
@@ -110,6 +111,46 @@ async fn an_operator_hands_a_leadership_over_and_balance_keeps_within_one() {
         counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1
     })
     .await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_whose_disk_is_nearly_full_leads_nothing_while_others_can() {
+    let mut cluster = Cluster::start(3).await;
+    let router = Router::new(&cluster);
+    let address = cluster.address(0);
+    let led = |status: &Status| status.shards.len() == 4 && status.shards.iter().all(|shard| shard.leader != 0);
+    wait(&router, &address, "every shard has a leader", led).await;
+    cluster.nodes[1].take().unwrap().shutdown().await;
+    cluster.restart_full(1).await;
+    cluster.ready().await;
+    let full = cluster.id(1);
+    let wanted = MoveShard { shard: "1".into(), from_node: 0, to_node: full };
+    router.operate(Command::TransferLeader(wanted)).await.expect("it leads, as it was told to");
+    let without = |status: &Status| led(status) && status.shards.iter().all(|shard| shard.leader != full);
+    wait(&router, &address, "it has handed over what it led", without).await;
+    // Longer than balance waits: two nodes lead all, and the third is not given any of it.
+    for _ in 0..16 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let status = router.status(&address).await.expect("a status");
+        assert!(status.shards.iter().all(|shard| shard.leader != full), "{status:#?}");
+    }
+    let room = router.create_room(ALICE).await;
+    assert_eq!(router.say(ALICE, room, "there is room elsewhere").await, 2);
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_without_room_says_so() {
+    let mut cluster = Cluster::start(1).await;
+    let router = Router::new(&cluster);
+    let room = router.create_room(ALICE).await;
+    cluster.nodes[0].take().unwrap().shutdown().await;
+    cluster.restart_full(0).await;
+    cluster.ready().await;
+    let (request, content) = (RequestId::from_bytes([3; 16]), Content::text("is there room?").encode());
+    let refused = router.propose(ALICE, request, Action::SendMessage { room }, content).await.expect_err("no room");
+    assert!(status::has_reason(&refused, "STORAGE_FULL") && status::retry_after(&refused).is_some(), "{refused:?}");
     cluster.shutdown().await;
 }
 

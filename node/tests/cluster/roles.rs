@@ -86,7 +86,7 @@ async fn probes_and_metrics_are_on_a_listener_of_their_own() {
     let address = cluster.nodes[0].as_ref().unwrap().metrics_addr.clone();
     assert!(get(&address, "/readyz").await.starts_with("HTTP/1.1 200"));
     let link = Link::open(&cluster.address(0)).await.unwrap();
-    let empty = node_call::Call::ReadStatus(wire::ReadStatus {});
+    let empty = node_call::Call::ReadStatus(wire::ReadStatus::default());
     assert!(link.call(ShardId::META, 0, None, empty).await.is_err(), "nobody asks");
     let text = get(&address, "/metrics").await;
     for name in [

@@ -15,7 +15,7 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::{harness::Cluster, link::Link};
 
 /// How long a call is tried again.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) struct Router {
     addresses: Vec<String>,
@@ -172,14 +172,20 @@ impl Router {
         self.call(ShardId::META, operator(PersonId::from_bytes([9; 16])), Call::Operate(command)).await
     }
 
-    /// The view of the node at an address.
+    /// What the node at an address knows of the cluster.
     pub(crate) async fn status(&self, address: &str) -> Option<wire::Status> {
+        self.read_status(address, false).await?.ok()
+    }
+
+    /// The cluster, from the node at an address; none if it is not linked.
+    pub(crate) async fn read_status(&self, address: &str, confirmed: bool) -> Option<Result<wire::Status, Status>> {
         let link = self.link(address).await?;
         let person = principal(PersonId::from_bytes([9; 16]));
-        match link.call(ShardId::META, 0, person, Call::ReadStatus(wire::ReadStatus {})).await {
-            Ok(Outcome::StatusView(status)) => Some(status),
-            _ => None,
-        }
+        let asked = Call::ReadStatus(wire::ReadStatus { confirmed });
+        Some(link.call(ShardId::META, 0, person, asked).await.map(|answer| match answer {
+            Outcome::StatusView(status) => status,
+            other => panic!("no status: {other:?}"),
+        }))
     }
 
     pub(crate) fn learn_of(&mut self, address: String) {

@@ -40,6 +40,9 @@ pub struct GreetResponse {
     /// All nodes that the answerer knows, itself included.
     #[prost(message, repeated, tag = "5")]
     pub known: ::prost::alloc::vec::Vec<NodeInfo>,
+    /// The answerer's disk is nearly full, or was a moment ago: it should lead nothing.
+    #[prost(bool, tag = "6")]
+    pub full: bool,
 }
 impl ::prost::Name for GreetResponse {
     const NAME: &'static str = "GreetResponse";
@@ -2542,9 +2545,13 @@ impl ::prost::Name for MoveShard {
         "/hansard.cluster.v1.MoveShard".into()
     }
 }
-/// This node's view of the cluster.
+/// The cluster as a node knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ReadStatus {}
+pub struct ReadStatus {
+    /// Only as a quorum of meta confirms it: the leader of meta answers, and what was acknowledged before the question is in it.
+    #[prost(bool, tag = "1")]
+    pub confirmed: bool,
+}
 impl ::prost::Name for ReadStatus {
     const NAME: &'static str = "ReadStatus";
     const PACKAGE: &'static str = "hansard.cluster.v1";
@@ -2567,6 +2574,9 @@ pub struct Status {
     /// All shards that the node knows; those that it hosts with their progress.
     #[prost(message, repeated, tag = "3")]
     pub shards: ::prost::alloc::vec::Vec<ShardStatus>,
+    /// The revision of meta's state that it speaks of.
+    #[prost(uint64, tag = "4")]
+    pub revision: u64,
 }
 impl ::prost::Name for Status {
     const NAME: &'static str = "Status";
@@ -2724,7 +2734,7 @@ pub struct Signal {
     /// Who.
     #[prost(bytes = "bytes", tag = "1")]
     pub person: ::prost::bytes::Bytes,
-    /// The room for typing and for a read mark; empty for presence.
+    /// The room for typing and for a read mark; empty for presence, which has no read_seq.
     #[prost(bytes = "bytes", tag = "2")]
     pub room: ::prost::bytes::Bytes,
     /// As hansard.v1.Availability; 0 for typing and for a read mark.

@@ -4412,6 +4412,10 @@ pub struct GetClusterStatusResponse {
     /// The shards, by ordinal, `meta` first.
     #[prost(message, repeated, tag = "3")]
     pub shards: ::prost::alloc::vec::Vec<Shard>,
+    /// No leader of `meta` could be asked: this is what the best informed node has heard, and may be of an earlier time. Nodes and
+    /// shards may have changed since.
+    #[prost(bool, tag = "4")]
+    pub unconfirmed: bool,
 }
 impl ::prost::Name for GetClusterStatusResponse {
     const NAME: &'static str = "GetClusterStatusResponse";
@@ -4733,7 +4737,7 @@ pub mod cluster_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Nodes, shards, and who leads what.
+        /// Nodes, shards, and who leads what. It has all that was acknowledged before the call, unless it says `unconfirmed`.
         pub async fn get_cluster_status(
             &mut self,
             request: impl tonic::IntoRequest<super::GetClusterStatusRequest>,
@@ -4902,7 +4906,7 @@ pub mod cluster_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with ClusterServiceServer.
     #[async_trait]
     pub trait ClusterService: std::marker::Send + std::marker::Sync + 'static {
-        /// Nodes, shards, and who leads what.
+        /// Nodes, shards, and who leads what. It has all that was acknowledged before the call, unless it says `unconfirmed`.
         async fn get_cluster_status(
             &self,
             request: tonic::Request<super::GetClusterStatusRequest>,

@@ -31,8 +31,6 @@ pub(crate) enum Target {
     Ordinal(usize),
     /// The meta group.
     Meta,
-    /// Any node that can be reached.
-    AnyNode,
 }
 
 /// What a message changed.
@@ -111,7 +109,7 @@ impl State {
     /// Where a call goes; `None` until a placement is known, or if there is no such shard.
     pub(crate) fn route(&self, target: Target) -> Option<Route> {
         let ordinal = match target {
-            Target::Meta | Target::AnyNode => {
+            Target::Meta => {
                 return Some(Route { shard: ShardId::META, epoch: 0, leader: self.leader(ShardId::META) });
             }
             Target::Room(room) => match self.moved.get(&room) {

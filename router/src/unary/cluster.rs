@@ -5,7 +5,7 @@ use hansard_domain::{ClusterId, Refusal, ShardId, limits::MAX_TOKEN_ID_BYTES};
 use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
 use hansard_proto::cluster::v1::operate::Command;
-use hansard_proto::cluster::v1::{MoveShard, NodeStatus, Operate, ReadStatus, RevokeTokenId, ShardStatus};
+use hansard_proto::cluster::v1::{MoveShard, NodeStatus, Operate, ReadStatus, RevokeTokenId, ShardStatus, Status};
 use hansard_proto::convert::bytes;
 use hansard_proto::v1;
 use hansard_proto::v1::revoke_token_request::Target as Revoke;
@@ -14,7 +14,8 @@ use tonic::Code;
 
 use super::Cx;
 use crate::directory::Target;
-use crate::refuse::{Fault, field, wrong_answer};
+use crate::limits::{STATUS_CONFIRM, STATUS_KNOWN};
+use crate::refuse::{Fault, field, unavailable, wrong_answer};
 use crate::{fields, reason};
 
 /// Longest shard name or id, bytes.
@@ -24,8 +25,13 @@ pub(super) async fn status(
     cx: &Cx<'_>,
     _asked: v1::GetClusterStatusRequest,
 ) -> Result<v1::GetClusterStatusResponse, Fault> {
-    let Outcome::StatusView(view) = cx.ask(Target::AnyNode, Call::ReadStatus(ReadStatus {})).await? else {
-        return Err(wrong_answer());
+    let confirmed = cx.ask(Target::Meta, Call::ReadStatus(ReadStatus { confirmed: true }));
+    let (view, unconfirmed) = match tokio::time::timeout(STATUS_CONFIRM, confirmed).await {
+        Ok(Ok(Outcome::StatusView(view))) => (view, false),
+        Ok(Ok(_)) => return Err(wrong_answer()),
+        Ok(Err(fault)) if !is_unavailable(&fault) => return Err(fault),
+        // The status is wanted most when something is broken.
+        Ok(Err(_)) | Err(_) => (best_known(cx).await?, true),
     };
     let mut nodes: Vec<v1::Node> = view.nodes.iter().filter_map(|node| shown_node(node, &view.shards)).collect();
     nodes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -33,7 +39,25 @@ pub(super) async fn status(
         cluster: ClusterId::from_slice(&view.cluster).map(|id| id.to_string()).unwrap_or_default(),
         nodes,
         shards: view.shards.iter().map(shown_shard).collect(),
+        unconfirmed,
     })
+}
+
+/// What the node knows that knows most of those that answer.
+async fn best_known(cx: &Cx<'_>) -> Result<Status, Fault> {
+    let asked = Call::ReadStatus(ReadStatus { confirmed: false });
+    let answers = cx.edge.upstream.ask_all(cx.who, asked, STATUS_KNOWN).await;
+    let views = answers.into_iter().filter_map(|answer| match answer {
+        Outcome::StatusView(view) => Some(view),
+        _ => None,
+    });
+    let nobody = || unavailable(reason::NO_LEADER, "no node says what it knows of the cluster; try again");
+    views.max_by_key(|view| view.revision).ok_or_else(|| Fault::There(nobody()))
+}
+
+fn is_unavailable(fault: &Fault) -> bool {
+    let (Fault::Here(status) | Fault::There(status)) = fault;
+    errors::code_of(status) == Code::Unavailable
 }
 
 pub(super) async fn join_node(cx: &Cx<'_>, asked: v1::JoinNodeRequest) -> Result<v1::JoinNodeResponse, Fault> {

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hansard_domain::bug::{self, Bug};
-use hansard_domain::{NodeId, RequestId};
+use hansard_domain::{NodeId, RequestId, ShardId};
 use hansard_failpoint::{self as failpoint, Point};
 use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
@@ -54,6 +55,22 @@ impl Upstream {
         let answer = self.until(started + CALL_TIMEOUT, target, template).await;
         self.metrics.upstream(&answer, started.elapsed());
         answer
+    }
+
+    /// Asks every linked node at once, without another try; their answers, but no refusals.
+    pub(crate) async fn ask_all(&self, who: &Principal, call: Call, within: Duration) -> Vec<Outcome> {
+        let (shard, deadline) = (ShardId::META, Instant::now() + within);
+        let call = NodeCall {
+            shard: bytes(shard),
+            principal: Some(who.to_wire()),
+            deadline_ms: u32::try_from(within.as_millis()).unwrap_or(u32::MAX),
+            call: Some(call),
+            ..NodeCall::default()
+        };
+        let conns = self.conns();
+        let asked = conns.iter().map(|conn| conn.call(shard, call.clone(), deadline));
+        let answers = join_all(asked).await.into_iter().flatten();
+        answers.filter(|answer| !matches!(answer, Outcome::Status(_))).collect()
     }
 
     /// Has a proposal committed.
@@ -119,15 +136,8 @@ impl Upstream {
     ) -> Result<Outcome, Again> {
         let elsewhere = |text: &str| Again::Elsewhere(status::new(Code::Unavailable, reason::NO_LEADER, text));
         let route = self.directory.route(target).ok_or_else(|| elsewhere("the placement is not known yet"))?;
-        let conn = match (target, hint.or(route.leader)) {
-            // The leader of meta sees most; but whoever answers will do.
-            (Target::AnyNode, leader) => {
-                leader.and_then(|node| self.conn(node)).or_else(|| self.conns().into_iter().next())
-            }
-            (_, Some(leader)) => self.conn(leader),
-            (_, None) => return Err(elsewhere("the shard's leader is not known")),
-        };
-        let conn = conn.ok_or_else(|| elsewhere("the shard's leader cannot be reached"))?;
+        let leader = hint.or(route.leader).ok_or_else(|| elsewhere("the shard's leader is not known"))?;
+        let conn = self.conn(leader).ok_or_else(|| elsewhere("the shard's leader cannot be reached"))?;
         let Route { shard, epoch, .. } = route;
         (call.shard, call.epoch) = (bytes(shard), epoch);
         let left = deadline.saturating_duration_since(Instant::now());

@@ -30,6 +30,7 @@ struct LinkTo {
 #[derive(Default)]
 pub(crate) struct FakeNode {
     pub(crate) world: Mutex<World>,
+    id: u64,
     links: Mutex<HashMap<u64, LinkTo>>,
     next: AtomicU64,
     /// Whether it says that it is fresh.
@@ -45,7 +46,12 @@ pub(crate) struct FakeNode {
 impl FakeNode {
     /// Starts it; returns its address.
     pub(crate) async fn start() -> (Arc<Self>, String) {
-        let node = Arc::new(Self::default());
+        Self::start_as(1).await
+    }
+
+    /// The same with another id than 1, which leads everything.
+    pub(crate) async fn start_as(id: u64) -> (Arc<Self>, String) {
+        let node = Arc::new(Self { id, ..Self::default() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let server = tonic::transport::Server::builder()
@@ -67,6 +73,11 @@ impl FakeNode {
     /// Tells all routers.
     pub(crate) fn tell(&self, directory: Directory) {
         self.to_all(|_| Some(LinkResponse { directory: Some(directory.clone()), ..LinkResponse::default() }));
+    }
+
+    /// Whether a router is linked.
+    pub(crate) fn is_linked(&self) -> bool {
+        !self.links.lock().unwrap().is_empty()
     }
 
     /// Breaks all links.
@@ -152,18 +163,24 @@ impl FakeNode {
     }
 }
 
-fn everything(address: &str) -> Directory {
-    let leader = |shard| Leader { shard: bytes(shard), term: 1, node: 1 };
-    let placement = Placement {
-        nodes: vec![NodeInfo { id: 1, name: "n".into(), site: "s".into(), address: address.into() }],
+/// One shard on the first node, among these.
+pub(crate) fn placement(nodes: &[(u64, &str)]) -> Placement {
+    let info =
+        |&(id, address): &(u64, &str)| NodeInfo { id, name: "n".into(), site: "s".into(), address: address.into() };
+    Placement {
+        nodes: nodes.iter().map(info).collect(),
         shards: vec![ShardPlace { shard: bytes(SHARD), epoch: 1, voters: vec![1] }],
         slots: vec![0; 4_096],
         moved: vec![],
-    };
+    }
+}
+
+fn everything(address: &str) -> Directory {
+    let leader = |shard| Leader { shard: bytes(shard), term: 1, node: 1 };
     Directory {
         revision: 1,
         fresh: true,
-        placement: Some(placement),
+        placement: Some(placement(&[(1, address)])),
         leaders: vec![leader(ShardId::META), leader(SHARD)],
         ..Directory::default()
     }
@@ -185,7 +202,7 @@ impl EdgeService for Served {
         let link = node.next.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
             let Ok(Some(LinkRequest { hello: Some(_), .. })) = requests.message().await else { return };
-            let info = NodeInfo { id: 1, name: "n".into(), site: "s".into(), address: address.clone() };
+            let info = NodeInfo { id: node.id, name: "n".into(), site: "s".into(), address: address.clone() };
             let welcome = LinkWelcome { node: Some(info), cluster: vec![9; 16].into(), protocol: 1 };
             let welcome = LinkResponse { welcome: Some(welcome), ..LinkResponse::default() };
             let directory = LinkResponse { directory: Some(everything(&address)), ..LinkResponse::default() };

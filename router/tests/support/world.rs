@@ -32,6 +32,10 @@ pub(crate) struct World {
     /// Refusals that routers reported: reason and count.
     pub(crate) reported: Vec<(String, u64)>,
     pub(crate) clock_us: i64,
+    /// The revision of the cluster's state that it knows.
+    pub(crate) revision: u64,
+    /// No quorum of meta confirms anything.
+    pub(crate) unconfirmed: bool,
 }
 
 /// The id that the fake node gives to a subject.
@@ -147,7 +151,13 @@ impl World {
                 Outcome::People(PersonPage { people, more: false })
             }
             Call::Operate(_) => Outcome::Done(Done {}),
-            Call::ReadStatus(_) => Outcome::StatusView(Status { cluster: vec![9; 16].into(), ..Status::default() }),
+            Call::ReadStatus(wanted) if wanted.confirmed && self.unconfirmed => {
+                return Err(status::new(Code::Unavailable, "NOT_LEADER", "x"));
+            }
+            Call::ReadStatus(_) => {
+                let shards = vec![ShardStatus { epoch: self.revision, ..ShardStatus::default() }];
+                Outcome::StatusView(Status { shards, revision: self.revision, ..Status::default() })
+            }
             Call::Propose(_) => unreachable!(),
         })
     }

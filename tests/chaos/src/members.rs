@@ -18,14 +18,12 @@ pub(crate) fn ids(rig: &Rig, slot: &Slot) -> Result<Vec<u64>> {
     Ok(rig.operator.nodes(&listens(&slot.address))?.into_iter().map(|node| node.id).collect())
 }
 
-/// Lets the node that was started with empty data take its share; its id. `old`: those at the place that are not new. A status may
-/// be of a moment ago and lack some of them; but only who is new stands by.
+/// Lets the node that was started with empty data take its share; its id. `old`: those at the place that are not new.
 pub(crate) fn admit(rig: &Rig, slot: &Slot, old: &[u64]) -> Result<u64> {
     let mut fresh = None;
-    let standby = i32::from(NodeState::Standby);
     rig.wait(KNOWN, || {
-        let now = rig.operator.nodes(&listens(&slot.address)).unwrap_or_default();
-        fresh = now.into_iter().find(|node| node.state == standby && !old.contains(&node.id)).map(|node| node.id);
+        let now = ids(rig, slot).unwrap_or_default();
+        fresh = now.into_iter().find(|id| !old.contains(id));
         fresh.is_some()
     });
     let fresh = fresh.with_context(|| format!("{} was not known as a new node within {KNOWN:?}", slot.name))?;
@@ -58,17 +56,10 @@ pub(crate) fn await_share(rig: &Rig, id: u64) -> Result<()> {
 /// What an operator does with a node whose data is gone or not to be trusted: an empty directory, a new id, and the old one
 /// decommissioned. Returns once the new node is to have its share; [`await_gone`] waits for the old ones, which it returns.
 pub(crate) fn replace(rig: &Rig, slot: &Slot) -> Result<Vec<u64>> {
-    let mut old = ids(rig, slot)?;
+    let old = ids(rig, slot)?;
     slot.wipe()?;
     slot.process.start()?;
     let fresh = admit(rig, slot, &old)?;
-    let is_told = rig.wait(KNOWN, || {
-        // Who knows the new one knows those before it.
-        old = ids(rig, slot).unwrap_or_default();
-        old.contains(&fresh)
-    });
-    ensure!(is_told, "{} was not told of as node {fresh} within {KNOWN:?}", slot.name);
-    old.retain(|id| *id != fresh);
     rig.journal.say(format!("{} was wiped: node {fresh} takes the place of {old:?}", slot.name));
     for id in &old {
         rig.operator.decommission(*id)?;

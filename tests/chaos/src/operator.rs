@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use hansard_client::v1::{GetClusterStatusResponse, Node, NodeState};
 use hansard_client::{Client, ClientError, Config};
 use tokio::runtime::Runtime;
@@ -23,9 +23,17 @@ impl Operator {
         Ok(Self { runtime, config })
     }
 
-    /// The cluster, as some node sees it.
+    /// The cluster, once the leader of meta confirms it.
     pub(crate) fn status(&self) -> Result<GetClusterStatusResponse> {
-        self.command("asking for the status", async |client| client.cluster_status().await)
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let status = self.command("asking for the status", async |client| client.cluster_status().await)?;
+            if !status.unconfirmed {
+                return Ok(status);
+            }
+            ensure!(Instant::now() < until, "no leader of meta confirms the status");
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Nodes at an address (`host:port`) that are not gone. One that was wiped has another name than its former self.

@@ -34,10 +34,13 @@ pub(crate) async fn run(seed: u64, orders: Orders) -> turmoil::Result {
     let mut rng = Plan::new(seed).rng("operator", 0);
     let token = token("operator", true);
     let mut client = connect_as(token.clone(), &mut rng).await?;
-    let mut joined = BTreeSet::new();
     loop {
         sleep(Duration::from_millis(rng.random_range(300..1_500))).await;
         let status = match client.cluster_status().await {
+            Ok(status) if status.unconfirmed => {
+                note("the status is unconfirmed");
+                continue;
+            }
             Ok(status) => status,
             Err(error) => {
                 note(&format!("no status: {error}"));
@@ -45,7 +48,7 @@ pub(crate) async fn run(seed: u64, orders: Orders) -> turmoil::Result {
                 continue;
             }
         };
-        let whole = keep_up(&client, &status, &orders, &mut joined).await;
+        let whole = keep_up(&client, &status, &orders).await;
         if !orders.borrow().calm {
             if whole && rng.random_ratio(1, 4) {
                 stir(&client, &status, &mut rng).await;
@@ -60,16 +63,9 @@ pub(crate) async fn run(seed: u64, orders: Orders) -> turmoil::Result {
     }
 }
 
-/// Lets in who stands by, and out who is gone; whether there is nothing to be done or under way. Any node tells the status, maybe
-/// one that has just started and knows of an earlier time: whoever has `joined` must be in it.
-async fn keep_up(
-    client: &Client,
-    status: &GetClusterStatusResponse,
-    orders: &Orders,
-    joined: &mut BTreeSet<u64>,
-) -> bool {
-    let known: BTreeSet<u64> = status.nodes.iter().map(|node| node.id).collect();
-    let mut whole = status.nodes.len() >= FOUNDERS && joined.is_subset(&known);
+/// Lets in who stands by, and out who is gone; whether there is nothing to be done or under way.
+async fn keep_up(client: &Client, status: &GetClusterStatusResponse, orders: &Orders) -> bool {
+    let mut whole = status.nodes.len() >= FOUNDERS;
     for node in &status.nodes {
         let gone = orders.borrow().gone.contains(&node.id);
         match node.state() {
@@ -78,9 +74,7 @@ async fn keep_up(
                 whole = false;
             }
             NodeState::Standby => {
-                let answer = client.join_node(node.id).await;
-                joined.extend(answer.is_ok().then_some(node.id));
-                tell(&format!("join {}", node.name), answer);
+                tell(&format!("join {}", node.name), client.join_node(node.id).await);
                 whole = false;
             }
             NodeState::Decommissioning => whole = false,
