@@ -97,6 +97,8 @@ async fn heirs_that_are_far_apart_do_not_split_their_votes() {
         cluster.net.shake(&node.info.address);
     }
     assert_eq!(seq(cluster.submit(&say(1_000, "from afar")).await), 2);
+    // Both have all of it: else their logs would decide.
+    assert_eq!(cluster.settled().await.record.size, 2);
     assert_eq!(who_leads(&cluster).await, (leader, term));
     let from = Instant::now();
     cluster.end(leader).await;
