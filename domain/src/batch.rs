@@ -15,6 +15,12 @@ pub struct Batch {
     pub commands: Vec<Command>,
 }
 
+impl AsRef<Batch> for Batch {
+    fn as_ref(&self) -> &Batch {
+        self
+    }
+}
+
 impl Batch {
     /// The versioned bytes.
     pub fn encode(&self) -> Bytes {

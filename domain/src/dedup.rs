@@ -37,12 +37,24 @@ pub(crate) struct DedupRow {
 }
 
 impl DedupRow {
-    /// Writes a row; `fields` writes the action's fields.
+    /// A row; `fields` writes the action's fields.
     pub(crate) fn encode(action: u16, outcome: &Outcome, proof: &Proof, fields: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut out = Vec::with_capacity(96);
+        Self::encode_to(&mut out, action, outcome, proof, fields);
+        out
+    }
+
+    /// Writes a row; `fields` writes the action's fields.
+    pub(crate) fn encode_to(
+        out: &mut Vec<u8>,
+        action: u16,
+        outcome: &Outcome,
+        proof: &Proof,
+        fields: impl FnOnce(&mut Vec<u8>),
+    ) {
         out.put_u8(VERSION);
         out.put_u16(action);
-        outcome.encode_to(&mut out);
+        outcome.encode_to(out);
         match proof {
             Proof::Event => out.put_u8(0),
             Proof::Salted(salt, commitment) => {
@@ -52,8 +64,7 @@ impl DedupRow {
             }
             Proof::Nothing => out.put_u8(2),
         }
-        fields(&mut out);
-        out
+        fields(out);
     }
 
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, CodecError> {

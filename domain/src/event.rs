@@ -13,6 +13,8 @@ use crate::sealed::{Commitment, Salt, Sealed};
 use crate::wire::{CodecError, Reader, Write};
 
 const VERSION: u8 = 1;
+/// Of an encoded entry: version, kind, bits, state, time, actor, request.
+const FIXED_BYTES: usize = 1 + 2 + 1 + 1 + 8 + 16 + 16;
 
 /// What became of an entry's content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,14 +140,25 @@ impl EventRow {
         }
     }
 
+    /// A bound on the bytes that it takes.
+    pub(crate) fn most_bytes(&self) -> usize {
+        let body = match &self.body {
+            Body::Kept { content, .. } => content.encoded_len(),
+            Body::Erased(_) => 0,
+        };
+        FIXED_BYTES + 5 * 10 + 16 + 10 + 1 + 1 + 32 + body
+    }
+
     pub(crate) fn encode_to(&self, out: &mut Vec<u8>) {
-        out.put_u8(VERSION);
-        out.put_u16(self.kind.number());
-        out.put_u8(self.bits());
-        out.put_u8(self.state as u8);
-        out.put_i64(self.time_us);
-        out.put_array(self.actor.as_bytes());
-        out.put_array(self.request.as_bytes());
+        let mut fixed = [0; FIXED_BYTES];
+        fixed[0] = VERSION;
+        fixed[1..3].copy_from_slice(&self.kind.number().to_be_bytes());
+        fixed[3] = self.bits();
+        fixed[4] = self.state as u8;
+        fixed[5..13].copy_from_slice(&self.time_us.to_be_bytes());
+        fixed[13..29].copy_from_slice(self.actor.as_bytes());
+        fixed[29..].copy_from_slice(self.request.as_bytes());
+        out.put_array(&fixed);
         for number in [self.index, self.policy, u64::from(self.rule), self.messages, self.changed_by] {
             out.put_varint(number);
         }

@@ -28,7 +28,14 @@ pub(crate) struct EventBlock {
 impl EventBlock {
     /// A block whose first entry will be `first`.
     pub(crate) fn new(first: u64) -> Self {
-        Self { first, count: 0, bytes: vec![VERSION, 0, 0] }
+        Self::new_in(Vec::new(), first)
+    }
+
+    /// The same, in memory that was used before.
+    pub(crate) fn new_in(mut bytes: Vec<u8>, first: u64) -> Self {
+        bytes.clear();
+        bytes.put_array(&[VERSION, 0, 0]);
+        Self { first, count: 0, bytes }
     }
 
     /// A stored block of which `last` is the last seq.
@@ -56,6 +63,7 @@ impl EventBlock {
     /// Adds the next entry.
     pub(crate) fn push(&mut self, row: &EventRow) {
         let start = self.bytes.len();
+        self.bytes.reserve(4 + row.most_bytes());
         self.bytes.put_array(&[0; 4]);
         row.encode_to(&mut self.bytes);
         let len = u32::try_from(self.bytes.len() - start - 4).expect("content is bounded");

@@ -13,31 +13,30 @@ pub(crate) struct Head {
     pub(crate) last_us: i64,
     /// The newest policy version that permitted anything here.
     pub(crate) policy: u64,
-    /// The record's tree; its size is the next entry's index.
+    /// The next entry's index.
+    pub(crate) size: u64,
+    /// The record's tree, without what the batch under way has added.
     pub(crate) frontier: Frontier,
 }
 
 impl Head {
     /// The time of the next entry: never before the leader's stamp, always after the entry before.
     pub(crate) fn next_time(&self, stamp_us: i64) -> i64 {
-        if self.frontier.size() == 0 || bug::is(Bug::TimeRunsBack) {
+        if self.size == 0 || bug::is(Bug::TimeRunsBack) {
             stamp_us
         } else {
             stamp_us.max(self.last_us.saturating_add(1))
         }
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let nodes = self.frontier.nodes();
-        let mut out = Vec::with_capacity(32 + 32 * nodes.len());
+    pub(crate) fn encode_to(&self, out: &mut Vec<u8>) {
         out.put_u8(VERSION);
         out.put_i64(self.last_us);
         out.put_varint(self.policy);
-        out.put_u64(self.frontier.size());
-        for node in nodes {
+        out.put_u64(self.size);
+        for node in self.frontier.nodes() {
             out.put_array(node);
         }
-        out
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
@@ -49,6 +48,6 @@ impl Head {
             nodes.push(r.array()?);
         }
         r.end()?;
-        Ok(Self { last_us, policy, frontier: Frontier::from_parts(size, nodes) })
+        Ok(Self { last_us, policy, size, frontier: Frontier::from_parts(size, nodes) })
     }
 }

@@ -70,8 +70,7 @@ impl Member {
         self.removed = removed;
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(16 + 6 * self.intervals.len());
+    pub(crate) fn encode_to(&self, out: &mut Vec<u8>) {
         out.put_u8(VERSION);
         out.put_u8(self.role.number());
         out.put_u8(u8::from(self.removed));
@@ -81,7 +80,6 @@ impl Member {
             out.put_varint(interval.from);
             out.put_varint(interval.to.unwrap_or(0));
         }
-        out
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
@@ -118,7 +116,9 @@ mod tests {
         assert_eq!(member.visible_head(20), 7);
         member.come_back(Role::Guest, 12, 12);
         assert!(member.sees(5) && !member.sees(9) && member.sees(12) && !member.removed);
-        assert_eq!(Member::decode(&member.encode()), Ok(member));
+        let mut row = Vec::new();
+        member.encode_to(&mut row);
+        assert_eq!(Member::decode(&row), Ok(member));
     }
 
     #[test]

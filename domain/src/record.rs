@@ -14,6 +14,8 @@ use crate::tree::{Hash, leaf_hash};
 use crate::wire::{CodecError, Reader, Write};
 
 const VERSION: u8 = 1;
+/// Of an encoded header: all that is always there.
+const FIXED_BYTES: usize = 1 + 2 + 2 + 16 + 8 + 8 + 16 + 16 + 8 + 2;
 
 /// Refusals that one entry stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,16 +106,18 @@ impl Header {
     }
 
     pub(crate) fn encode_to(&self, out: &mut Vec<u8>) {
-        out.put_u8(VERSION);
-        out.put_u16(self.kind.number());
-        out.put_u16(self.presence());
-        out.put_array(self.shard.as_bytes());
-        out.put_u64(self.index);
-        out.put_i64(self.time_us);
-        out.put_array(self.actor.as_bytes());
-        out.put_array(self.request.as_bytes());
-        out.put_u64(self.policy);
-        out.put_u16(self.rule);
+        let mut fixed = [0; FIXED_BYTES];
+        fixed[0] = VERSION;
+        fixed[1..3].copy_from_slice(&self.kind.number().to_be_bytes());
+        fixed[3..5].copy_from_slice(&self.presence().to_be_bytes());
+        fixed[5..21].copy_from_slice(self.shard.as_bytes());
+        fixed[21..29].copy_from_slice(&self.index.to_be_bytes());
+        fixed[29..37].copy_from_slice(&self.time_us.to_be_bytes());
+        fixed[37..53].copy_from_slice(self.actor.as_bytes());
+        fixed[53..69].copy_from_slice(self.request.as_bytes());
+        fixed[69..77].copy_from_slice(&self.policy.to_be_bytes());
+        fixed[77..].copy_from_slice(&self.rule.to_be_bytes());
+        out.put_array(&fixed);
         if let Some(room) = &self.room {
             out.put_array(room.as_bytes());
         }

@@ -4,8 +4,6 @@
 //! ids, number of entries varint, and for each: 0 and all of it (header blob, salt 32, content), or the room's place in
 //! the list, from 1, and the seq, as varints.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
 
 use crate::ids::RoomId;
@@ -47,46 +45,48 @@ pub(crate) enum Recorded {
 #[derive(Default)]
 pub(crate) struct RecordBlock {
     rooms: Vec<RoomId>,
-    places: HashMap<RoomId, u64>,
     count: u64,
     entries: Vec<u8>,
 }
 
 impl RecordBlock {
-    /// Adds the next entry.
-    pub(crate) fn push(&mut self, entry: &Recorded) {
-        self.count += 1;
-        match entry {
-            Recorded::InRoom { room, seq } => {
-                let place = *self.places.entry(*room).or_insert_with(|| {
-                    self.rooms.push(*room);
-                    self.rooms.len() as u64
-                });
-                self.entries.put_varint(place);
-                self.entries.put_varint(*seq);
-            }
-            Recorded::Whole { header, salt, content } => {
-                self.entries.put_varint(0);
-                self.entries.put_blob(&header.encode());
-                self.entries.put_array(&salt.0);
-                content.encode(&mut self.entries);
-            }
-        }
+    /// Gives a room its place in the list.
+    pub(crate) fn add_room(&mut self, room: RoomId) -> u64 {
+        self.rooms.push(room);
+        self.rooms.len() as u64
     }
 
-    /// The row's value; none without entries. The block is empty afterwards.
-    pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
-        let Self { rooms, count, entries, .. } = std::mem::take(self);
-        if count == 0 {
-            return None;
-        }
-        let mut out = Vec::with_capacity(8 + 16 * rooms.len() + entries.len());
+    /// Adds the next entry: one of the room at this place in the list.
+    pub(crate) fn push_in_room(&mut self, place: u64, seq: u64) {
+        self.count += 1;
+        self.entries.put_varint(place);
+        self.entries.put_varint(seq);
+    }
+
+    /// Adds the next entry, which is in no room.
+    pub(crate) fn push_whole(&mut self, header: &Header, salt: &Salt, content: &Sealed) {
+        self.count += 1;
+        self.entries.put_varint(0);
+        self.entries.put_blob(&header.encode());
+        self.entries.put_array(&salt.0);
+        content.encode(&mut self.entries);
+    }
+
+    /// Whether it has no entries.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Writes the row's value. The block is empty afterwards.
+    pub(crate) fn take(&mut self, out: &mut Vec<u8>) {
         out.put_u8(VERSION);
-        out.put_varint(rooms.len() as u64);
-        rooms.iter().for_each(|room| out.put_array(room.as_bytes()));
-        out.put_varint(count);
-        out.put_array(&entries);
-        Some(out)
+        out.put_varint(self.rooms.len() as u64);
+        self.rooms.iter().for_each(|room| out.put_array(room.as_bytes()));
+        out.put_varint(self.count);
+        out.put_array(&self.entries);
+        self.rooms.clear();
+        self.entries.clear();
+        self.count = 0;
     }
 }
 

@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use crate::dedup::DedupRow;
 use crate::ids::RequestId;
-use crate::wire::{CodecError, Reader, Write};
+use crate::small::Small;
+use crate::wire::{CodecError, Reader};
 
 const VERSION: u8 = 2;
 const WHAT: &str = "block of requests";
@@ -24,13 +25,15 @@ pub(crate) struct RequestBlock {
     first: RequestId,
     last: RequestId,
     count: u16,
-    bytes: Vec<u8>,
+    bytes: Small,
 }
 
 impl RequestBlock {
     /// A block of one request.
     pub(crate) fn new(id: RequestId, row: &[u8]) -> Self {
-        let mut block = Self { first: id, last: id, count: 0, bytes: vec![VERSION, 0, 0] };
+        let mut bytes = Small::default();
+        bytes.extend(&[VERSION, 0, 0]);
+        let mut block = Self { first: id, last: id, count: 0, bytes };
         block.add(id, row);
         block
     }
@@ -40,7 +43,9 @@ impl RequestBlock {
         let items = items(bytes)?;
         let ids = items.first().zip(items.last()).map(|((first, _), (last, _))| (*first, *last));
         let (first, last) = ids.ok_or(CodecError::Malformed(WHAT))?;
-        Ok(Self { first, last, count: items.len() as u16, bytes: bytes.to_vec() })
+        let mut stored = Small::default();
+        stored.extend(bytes);
+        Ok(Self { first, last, count: items.len() as u16, bytes: stored })
     }
 
     /// The highest id.
@@ -87,8 +92,8 @@ impl RequestBlock {
     }
 
     /// The row's value.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     fn of(items: &[(RequestId, &[u8])]) -> Option<Self> {
@@ -99,9 +104,10 @@ impl RequestBlock {
     }
 
     fn add(&mut self, id: RequestId, row: &[u8]) {
-        self.bytes.put_array(id.as_bytes());
-        self.bytes.put_u16(u16::try_from(row.len()).expect("answers are short"));
-        self.bytes.extend_from_slice(row);
+        let len = u16::try_from(row.len()).expect("answers are short");
+        self.bytes.extend(id.as_bytes());
+        self.bytes.extend(&len.to_be_bytes());
+        self.bytes.extend(row);
         self.count = self.count.checked_add(1).expect("it is full long before");
         self.bytes[1..HEAD].copy_from_slice(&self.count.to_be_bytes());
     }
@@ -154,7 +160,7 @@ mod tests {
         assert_eq!(block.insert(id(4), &answer(4)), Ok(None));
         assert_eq!([2, 3, 4, 6, 7].map(|number| seq(&block, number)), [Some(2), None, Some(4), Some(6), None]);
         assert!(block.spans(id(2)) && block.spans(id(5)) && !block.spans(id(1)) && !block.spans(id(7)));
-        assert_eq!(RequestBlock::decode(&block.clone().into_bytes()), Ok(block));
+        assert_eq!(RequestBlock::decode(block.bytes()), Ok(block));
     }
 
     #[test]
@@ -181,7 +187,7 @@ mod tests {
     fn damage_is_an_error() {
         let mut block = RequestBlock::new(id(2), &answer(2));
         block.push(id(6), &answer(6));
-        let bytes = block.into_bytes();
+        let bytes = block.bytes().to_vec();
         assert!(RequestBlock::decode(&bytes[..bytes.len() - 1]).is_err());
         assert!(RequestBlock::decode(&[VERSION, 0, 0]).is_err());
         let mut swapped = bytes.clone();

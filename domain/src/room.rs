@@ -92,8 +92,7 @@ impl Room {
         }
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(80);
+    pub(crate) fn encode_to(&self, out: &mut Vec<u8>) {
         out.put_u8(VERSION);
         out.put_u8(self.visibility.number());
         out.put_u8(u8::from(self.open));
@@ -105,7 +104,6 @@ impl Room {
             out.put_array(a.as_bytes());
             out.put_array(b.as_bytes());
         }
-        out
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::ops::Bound;
+use std::fmt;
+use std::ops::{Bound, Deref};
 
 use bytes::Bytes;
 
@@ -82,15 +83,58 @@ pub trait Rows {
     ) -> Result<(), Self::Error>;
 }
 
+/// A row's key, in place: keys are short, and there is one for each row that changes.
+#[derive(Clone, Copy)]
+pub struct Key {
+    len: u8,
+    bytes: [u8; MAX_KEY_BYTES],
+}
+
+/// Bytes of the longest key: a person, a scope and a request.
+pub const MAX_KEY_BYTES: usize = 48;
+
+impl Key {
+    /// The key with these bytes, at most [`MAX_KEY_BYTES`].
+    #[inline]
+    pub fn new(key: &[u8]) -> Self {
+        let mut bytes = [0; MAX_KEY_BYTES];
+        bytes[..key.len()].copy_from_slice(key);
+        Self { len: key.len() as u8, bytes }
+    }
+}
+
+impl Deref for Key {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Key {}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// A row's new value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {
     /// The table.
     pub table: Table,
     /// The key.
-    pub key: Vec<u8>,
-    /// The value; none deletes the row.
-    pub value: Option<Vec<u8>>,
+    pub key: Key,
+    /// The value; none deletes the row. The values of a commit may share memory.
+    pub value: Option<Bytes>,
 }
 
 /// Rows in memory, for tests and models.
@@ -103,7 +147,7 @@ impl MemRows {
     /// Makes the changes.
     pub fn commit(&mut self, changes: &[Change]) {
         for change in changes {
-            let key = (change.table, change.key.clone());
+            let key = (change.table, change.key.to_vec());
             match &change.value {
                 Some(value) => self.rows.insert(key, Bytes::copy_from_slice(value)),
                 None => self.rows.remove(&key),

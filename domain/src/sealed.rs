@@ -3,9 +3,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
 
+use crate::hash::{hmac_sha256, hmac_sha256_both, pairs};
 use crate::limits::{MAX_NONCE_BYTES, MAX_SEALED_BYTES};
 use crate::wire::{CodecError, Reader, Write};
 
@@ -77,9 +76,20 @@ pub struct Salt(pub [u8; 32]);
 impl Salt {
     /// HMAC-SHA256 of the content under this salt.
     pub fn commit(&self, content: &[u8]) -> Commitment {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-        mac.update(content);
-        Commitment(mac.finalize().into_bytes().into())
+        Commitment(hmac_sha256(&self.0, content))
+    }
+}
+
+/// Many commitments.
+pub(crate) fn commit_all<'a>(all: impl IntoIterator<Item = (&'a Salt, &'a [u8])>, into: &mut Vec<Commitment>) {
+    for both in pairs(all) {
+        match both {
+            ((one_salt, one), Some((other_salt, other))) => {
+                let hashes = hmac_sha256_both([&one_salt.0, &other_salt.0], [one, other]);
+                into.extend(hashes.map(Commitment));
+            }
+            ((salt, content), None) => into.push(salt.commit(content)),
+        }
     }
 }
 

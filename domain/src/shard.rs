@@ -2,16 +2,16 @@
 
 use crate::authorize::{Facts, Target, authorize};
 use crate::batch::Batch;
-use crate::cache::Cache;
 use crate::command::{Action, Command};
 use crate::commands::{self, Allowed};
 use crate::dedup::DedupRow;
-use crate::entry::RoomEvent;
+use crate::erased::{Erased, Guard, Unread};
 use crate::event::{ContentState, EventRow};
 use crate::head::Head;
 use crate::ids::ShardId;
 use crate::keys;
 use crate::limits::{CACHED_MEMBERS, CACHED_ROOMS, LEAVES_PER_ROW};
+use crate::news::News;
 use crate::outcome::Outcome;
 use crate::read;
 use crate::refusal::Refusal;
@@ -35,8 +35,8 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// To be committed, all at once, before anything else is applied. One for each row.
     pub changes: Vec<Change>,
-    /// To be told to followers, in this order, once the changes are committed; by a serving replica only.
-    pub events: Vec<RoomEvent>,
+    /// To be told to followers, once the changes are committed; by a serving replica only.
+    pub news: News,
 }
 
 impl Shard {
@@ -48,14 +48,17 @@ impl Shard {
     /// The same, with other bounds on what it remembers, in rows.
     pub fn load_with_caches<R: Rows>(id: ShardId, rows: &R, rooms: usize, members: usize) -> Result<Self, R::Error> {
         let (head, tail) = load_head(id, rows)?;
-        let newest = Cache::new(members);
-        let warm = Warm { head, tail, rooms: Cache::new(rooms), members: Cache::new(members), newest };
-        Ok(Self { id, warm, torn: false })
+        Ok(Self { id, warm: Warm::new(head, tail, rooms, members), torn: false })
     }
 
     /// Its id.
     pub fn id(&self) -> ShardId {
         self.id
+    }
+
+    /// The tree over its record.
+    pub fn record(&self) -> &Frontier {
+        &self.warm.head.frontier
     }
 
     /// How many entries its record has.
@@ -80,22 +83,33 @@ impl Shard {
     pub fn apply<R: Rows>(&mut self, rows: &R, batches: &[&Batch]) -> Result<Applied, R::Error> {
         assert!(!self.torn, "a batch failed half-way: load the shard again");
         self.torn = true;
+        let guard = Guard::new(rows);
+        let applied = self.apply_erased(Erased::new(&guard), batches);
+        let applied = guard.release(applied)?;
+        self.torn = false;
+        Ok(applied)
+    }
+
+    fn apply_erased(&mut self, rows: Erased<'_>, batches: &[&Batch]) -> Result<Applied, Unread> {
         let commands = batches.iter().map(|batch| batch.commands.len()).sum();
         let mut stage = Stage::new(self.id, rows, &mut self.warm, commands);
         let mut outcomes = Vec::with_capacity(commands);
-        for batch in batches {
-            for command in &batch.commands {
+        for (batch, number) in batches.iter().zip(0..) {
+            if number > 0 {
+                stage.end_batch();
+            }
+            stage.begin_batch(number, &batch.commands);
+            for (command, at) in batch.commands.iter().zip(0..) {
+                stage.begin(at, command);
                 outcomes.push(apply_one(&mut stage, command)?);
             }
-            stage.end_batch();
         }
-        let (changes, events) = stage.finish();
-        self.torn = false;
-        Ok(Applied { outcomes, changes, events })
+        let (changes, news) = stage.finish();
+        Ok(Applied { outcomes, changes, news })
     }
 }
 
-fn apply_one<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Outcome, R::Error> {
+fn apply_one(stage: &mut Stage<'_>, command: &Command) -> Result<Outcome, Unread> {
     let owner = requests::owner(command);
     if let Some(row) = stage.first_answer(&owner, command.request)? {
         let outcome = row.settle(command, |seq| match command.action.room() {
@@ -120,13 +134,14 @@ fn apply_one<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Out
             (Outcome::Refused(refusal), proof)
         }
     };
-    let row = DedupRow::encode(command.action.number(), &outcome, &proof, |out| command.action.encode_fields(out));
-    stage.keep_answer(&owner, command.request, &row)?;
+    stage.keep_answer(&owner, command.request, |out| {
+        DedupRow::encode_to(out, command.action.number(), &outcome, &proof, |out| command.action.encode_fields(out));
+    })?;
     Ok(outcome)
 }
 
 /// Checks again what may have changed since the permit; says by which rule it is still allowed.
-fn decide<R: Rows>(stage: &mut Stage<'_, R>, command: &Command) -> Result<Result<u16, Refusal>, R::Error> {
+fn decide(stage: &mut Stage<'_>, command: &Command) -> Result<Result<u16, Refusal>, Unread> {
     if command.policy < stage.warm.head.policy {
         return Ok(Err(Refusal::PolicyChanged));
     }

@@ -2,65 +2,93 @@
 //!
 //! Entries stand in blocks that end with their batch: so replicas that commit other batches together write the same rows.
 
-use std::collections::{BTreeMap, HashMap};
-
 use bytes::Bytes;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Place};
+use crate::changes::Changes;
+use crate::command::Command;
 use crate::dedup::DedupRow;
-use crate::entry::RoomEvent;
+use crate::erased::{Erased, Unread};
 use crate::event::EventRow;
-use crate::event_block::EventBlock;
 use crate::head::Head;
 use crate::ids::{PersonId, RequestId, RoomId, ShardId};
 use crate::keys;
-use crate::limits::LEAVES_PER_ROW;
+use crate::leaves::Leaves;
 use crate::member::Member;
+use crate::news::News;
 use crate::read::events;
-use crate::record::{Header, entry_hash};
-use crate::record_block::{RecordBlock, Recorded};
+use crate::record::Header;
+use crate::record_block::RecordBlock;
 use crate::requests::{Newest, Owner, Requests};
 use crate::room::Room;
+use crate::room_blocks::RoomBlocks;
 use crate::rows::{Change, Rows, Table};
-use crate::sealed::Commitment;
+use crate::sealed::{Commitment, Salt, Sealed, commit_all};
 use crate::tree::Hash;
 use crate::wire::CodecError;
 
-/// The longest key, padded with zeros: unambiguous, as all keys of a table are equally long.
-type IndexKey = (Table, [u8; 48]);
-
-/// A row that is in use.
+/// A row that was lately used, or the knowledge that there is none.
 pub(crate) struct Held<T> {
     value: Option<T>,
+    /// The batches under way have changed it.
     dirty: bool,
+}
+
+/// A room, and the number of its blocks while batches under way add to them or change them.
+pub(crate) struct HeldRoom {
+    row: Held<Room>,
+    blocks: Option<u32>,
 }
 
 /// What stays in memory from batch to batch.
 pub(crate) struct Warm {
     pub(crate) head: Head,
-    /// The leaf hashes since the last full row of them.
-    pub(crate) tail: Vec<Hash>,
-    pub(crate) rooms: Cache<RoomId, Room>,
-    pub(crate) members: Cache<(RoomId, PersonId), Member>,
-    pub(crate) newest: Newest,
+    leaves: Leaves,
+    rooms: Cache<RoomId, HeldRoom>,
+    members: Cache<(RoomId, PersonId), Held<Member>>,
+    newest: Newest,
+    /// Empty between batches: their memory is used again.
+    blocks: RoomBlocks,
+    requests: Requests,
+    record: RecordBlock,
+    /// To the contents of those commands of the batch under way that make an entry.
+    commitments: Vec<Commitment>,
+    /// Where answers to requests are made.
+    scratch: Vec<u8>,
+}
+
+impl Warm {
+    /// Nothing but a shard's head is known; so many rooms and members will be remembered.
+    pub(crate) fn new(head: Head, tail: Vec<Hash>, rooms: usize, members: usize) -> Self {
+        let (rooms, newest, members) = (Cache::new(rooms), Cache::new(members), Cache::new(members));
+        Self {
+            head,
+            leaves: Leaves::new(tail),
+            rooms,
+            members,
+            newest,
+            blocks: RoomBlocks::default(),
+            requests: Requests::default(),
+            record: RecordBlock::default(),
+            commitments: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
 }
 
 /// Batches under way.
-pub(crate) struct Stage<'a, R: Rows> {
+pub(crate) struct Stage<'a> {
     pub(crate) shard: ShardId,
-    pub(crate) rows: &'a R,
+    pub(crate) rows: Erased<'a>,
     pub(crate) warm: &'a mut Warm,
-    rooms: HashMap<RoomId, Held<Room>>,
-    members: HashMap<(RoomId, PersonId), Held<Member>>,
-    /// Entries that the batch under way adds.
-    fresh: HashMap<RoomId, EventBlock>,
-    /// Blocks that were added or changed, by room and last seq.
-    blocks: BTreeMap<(RoomId, u64), EventBlock>,
-    requests: Requests,
-    record: RecordBlock,
-    changes: Vec<Change>,
-    index: HashMap<IndexKey, usize>,
-    pub(crate) events: Vec<RoomEvent>,
+    dirty_rooms: Vec<Place>,
+    dirty_members: Vec<Place>,
+    changes: Changes,
+    /// The batch under way and the command in it.
+    at: (u32, u32),
+    /// Commitments of the batch up to this command's.
+    committed: usize,
+    news: News,
 }
 
 /// A row that was read, decoded. Damage that storage's checksums let through can't be repaired here, and going on would
@@ -71,225 +99,229 @@ pub(crate) fn sound<T>(decoded: Result<T, CodecError>, table: Table) -> T {
     })
 }
 
-impl<'a, R: Rows> Stage<'a, R> {
-    pub(crate) fn new(shard: ShardId, rows: &'a R, warm: &'a mut Warm, commands: usize) -> Self {
+impl<'a> Stage<'a> {
+    pub(crate) fn new(shard: ShardId, rows: Erased<'a>, warm: &'a mut Warm, commands: usize) -> Self {
         Self {
             shard,
             rows,
             warm,
-            rooms: HashMap::new(),
-            members: HashMap::new(),
-            fresh: HashMap::new(),
-            blocks: BTreeMap::new(),
-            requests: Requests::default(),
-            record: RecordBlock::default(),
-            changes: Vec::with_capacity(64),
-            index: HashMap::new(),
-            events: Vec::with_capacity(commands),
+            dirty_rooms: Vec::new(),
+            dirty_members: Vec::new(),
+            changes: Changes::with_capacity(commands),
+            at: (0, 0),
+            committed: 0,
+            news: News::with_capacity(commands),
+        }
+    }
+
+    /// Begins a batch, the last one having been ended: what can be hashed already is hashed, two at a time.
+    pub(crate) fn begin_batch(&mut self, number: u32, commands: &[Command]) {
+        let commitments = &mut self.warm.commitments;
+        commitments.clear();
+        let surely = commands.iter().filter(|command| is_recorded(command));
+        commit_all(surely.map(|command| (&command.salt, &command.content.bytes[..])), commitments);
+        (self.at, self.committed) = ((number, 0), 0);
+    }
+
+    /// Begins the next command of a batch, the one at this place.
+    pub(crate) fn begin(&mut self, at: u32, command: &Command) {
+        self.at.1 = at;
+        self.committed += usize::from(is_recorded(command));
+    }
+
+    /// The commitment to the content of the command under way.
+    pub(crate) fn commitment(&self, command: &Command) -> Commitment {
+        match is_recorded(command) {
+            true => self.warm.commitments[self.committed - 1],
+            false => command.salt.commit(&command.content.bytes),
         }
     }
 
     /// Loads a room, so that `room` finds it.
-    pub(crate) fn load_room(&mut self, id: RoomId) -> Result<(), R::Error> {
-        if self.rooms.contains_key(&id) {
-            return Ok(());
+    pub(crate) fn load_room(&mut self, id: RoomId) -> Result<(), Unread> {
+        if self.warm.rooms.find(&id).is_none() {
+            let row = self.rows.get(Table::Room, id.as_bytes())?;
+            let value = row.map(|row| sound(Room::decode(&row), Table::Room));
+            self.warm.rooms.put(id, HeldRoom { row: Held { value, dirty: false }, blocks: None });
         }
-        let value = match self.warm.rooms.take(&id) {
-            Some(room) => Some(room),
-            None => self.rows.get(Table::Room, id.as_bytes())?.map(|row| sound(Room::decode(&row), Table::Room)),
-        };
-        self.rooms.insert(id, Held { value, dirty: false });
         Ok(())
     }
 
     /// Loads a membership, so that `member` finds it.
-    pub(crate) fn load_member(&mut self, room: RoomId, person: PersonId) -> Result<(), R::Error> {
-        let id = (room, person);
-        if self.members.contains_key(&id) {
-            return Ok(());
+    pub(crate) fn load_member(&mut self, room: RoomId, person: PersonId) -> Result<(), Unread> {
+        if self.warm.members.find(&(room, person)).is_none() {
+            let row = self.rows.get(Table::Member, &keys::member(room, person))?;
+            let value = row.map(|row| sound(Member::decode(&row), Table::Member));
+            self.warm.members.put((room, person), Held { value, dirty: false });
         }
-        let value = match self.warm.members.take(&id) {
-            Some(member) => Some(member),
-            None => {
-                let row = self.rows.get(Table::Member, &keys::member(room, person))?;
-                row.map(|row| sound(Member::decode(&row), Table::Member))
-            }
-        };
-        self.members.insert(id, Held { value, dirty: false });
         Ok(())
     }
 
     /// A room that was loaded.
     pub(crate) fn room(&self, id: RoomId) -> Option<&Room> {
-        self.rooms.get(&id)?.value.as_ref()
+        self.warm.rooms.peek(&id)?.row.value.as_ref()
     }
 
     /// A room that was loaded and is there, to be changed.
     pub(crate) fn room_mut(&mut self, id: RoomId) -> &mut Room {
-        let held = self.rooms.get_mut(&id).expect("the room was loaded");
-        held.dirty = true;
-        held.value.as_mut().expect("the room is there")
+        let place = self.warm.rooms.find(&id).expect("the room was loaded");
+        let held = change(&mut self.warm.rooms.at_mut(place).row, place, &mut self.dirty_rooms);
+        held.as_mut().expect("the room is there")
     }
 
+    /// Puts a room where none is: it was loaded.
     pub(crate) fn put_room(&mut self, id: RoomId, room: Room) {
-        self.rooms.insert(id, Held { value: Some(room), dirty: true });
+        let place = self.warm.rooms.find(&id).expect("the room was loaded");
+        *change(&mut self.warm.rooms.at_mut(place).row, place, &mut self.dirty_rooms) = Some(room);
     }
 
     /// A membership that was loaded.
     pub(crate) fn member(&self, room: RoomId, person: PersonId) -> Option<&Member> {
-        self.members.get(&(room, person))?.value.as_ref()
+        self.warm.members.peek(&(room, person))?.value.as_ref()
     }
 
     /// A membership that was loaded and is there, to be changed.
     pub(crate) fn member_mut(&mut self, room: RoomId, person: PersonId) -> &mut Member {
-        let held = self.members.get_mut(&(room, person)).expect("the member was loaded");
-        held.dirty = true;
-        held.value.as_mut().expect("the member is there")
+        let place = self.warm.members.find(&(room, person)).expect("the member was loaded");
+        let held = change(self.warm.members.at_mut(place), place, &mut self.dirty_members);
+        held.as_mut().expect("the member is there")
     }
 
+    /// Puts a membership where none is: it was loaded.
     pub(crate) fn put_member(&mut self, room: RoomId, person: PersonId, member: Member) {
-        self.members.insert((room, person), Held { value: Some(member), dirty: true });
+        let place = self.warm.members.find(&(room, person)).expect("the member was loaded");
+        *change(self.warm.members.at_mut(place), place, &mut self.dirty_members) = Some(member);
     }
 
     /// A row of any other table, as these batches have left it.
-    pub(crate) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, R::Error> {
-        match self.index.get(&index_key(table, key)) {
-            Some(at) => Ok(self.changes[*at].value.as_ref().map(|value| Bytes::copy_from_slice(value))),
+    pub(crate) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Unread> {
+        match self.changes.get(table, key) {
+            Some(value) => Ok(value),
             None => self.rows.get(table, key),
         }
     }
 
+    /// Changes such a row; the last value of a batch counts.
+    pub(crate) fn put(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) {
+        self.changes.put(table, key, value);
+    }
+
     /// The first answer to a request, if there was one.
-    pub(crate) fn first_answer(&mut self, owner: &Owner, id: RequestId) -> Result<Option<DedupRow>, R::Error> {
-        self.requests.find(self.rows, &mut self.warm.newest, owner, id)
+    pub(crate) fn first_answer(&mut self, owner: &Owner, id: RequestId) -> Result<Option<DedupRow>, Unread> {
+        let Warm { newest, requests, .. } = &mut *self.warm;
+        requests.find(&self.rows, newest, owner, id)
     }
 
     /// Keeps the first answer to a request that has none yet.
-    pub(crate) fn keep_answer(&mut self, owner: &Owner, id: RequestId, row: &[u8]) -> Result<(), R::Error> {
-        self.requests.keep(self.rows, &mut self.warm.newest, owner, id, row)
+    pub(crate) fn keep_answer(
+        &mut self,
+        owner: &Owner,
+        id: RequestId,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Unread> {
+        let Warm { scratch, newest, requests, .. } = &mut *self.warm;
+        scratch.clear();
+        write(scratch);
+        requests.keep(&self.rows, newest, owner, id, scratch)
     }
 
     /// The entry at a seq.
-    pub(crate) fn event(&self, room: RoomId, seq: u64) -> Result<Option<EventRow>, R::Error> {
-        let near = self.fresh.get(&room).filter(|block| block.holds(seq)).or_else(|| self.block(room, seq));
-        match near {
-            Some(block) => Ok(Some(sound(block.get(seq), Table::Event))),
-            None => events::event(self.rows, room, seq),
+    pub(crate) fn event(&self, room: RoomId, seq: u64) -> Result<Option<EventRow>, Unread> {
+        let number = self.warm.rooms.peek(&room).and_then(|room| room.blocks);
+        match number.and_then(|number| self.warm.blocks.near(number, seq)) {
+            Some(row) => Ok(Some(row)),
+            None => events::event(&self.rows, room, seq),
         }
     }
 
-    /// Adds a room's next entry.
-    pub(crate) fn add_event(&mut self, room: RoomId, seq: u64, row: &EventRow) {
-        let block = self.fresh.entry(room).or_insert_with(|| EventBlock::new(seq));
-        block.push(row);
-        if block.is_full() {
-            let full = self.fresh.remove(&room).expect("it is there");
-            self.blocks.insert((room, full.last()), full);
-        }
+    /// Puts another row in the place of an entry that is there, in a room that was loaded.
+    pub(crate) fn replace_event(&mut self, room: RoomId, seq: u64, row: &EventRow) -> Result<(), Unread> {
+        let number = self.blocks_of(room);
+        self.warm.blocks.replace(&self.rows, number, seq, row)
     }
 
-    /// Puts another row in the place of an entry that is there.
-    pub(crate) fn replace_event(&mut self, room: RoomId, seq: u64, row: &EventRow) -> Result<(), R::Error> {
-        if let Some(block) = self.fresh.get_mut(&room).filter(|block| block.holds(seq)) {
-            sound(block.replace(seq, row), Table::Event);
-            return Ok(());
-        }
-        let mut block = match self.block(room, seq) {
-            Some(block) => block.clone(),
-            None => events::block(self.rows, room, seq)?.expect("the entry is there"),
-        };
-        sound(block.replace(seq, row), Table::Event);
-        self.blocks.insert((room, block.last()), block);
-        Ok(())
+    fn blocks_of(&mut self, room: RoomId) -> u32 {
+        let Warm { rooms, blocks, .. } = &mut *self.warm;
+        let place = rooms.find(&room).expect("the room was loaded");
+        *rooms.at_mut(place).blocks.get_or_insert_with(|| blocks.begin(room, place))
     }
 
-    fn block(&self, room: RoomId, seq: u64) -> Option<&EventBlock> {
-        let next = self.blocks.range((room, seq)..=(room, u64::MAX)).next();
-        next.map(|(_, block)| block).filter(|block| block.holds(seq))
+    /// Adds the next entry of a room that was loaded; it is the record's next entry too.
+    pub(crate) fn add_event(&mut self, room: RoomId, seq: u64, row: &EventRow, commitment: &Commitment) {
+        let number = self.blocks_of(room);
+        let Warm { blocks, record, .. } = &mut *self.warm;
+        let listed = blocks.push(number, seq, row, |room| record.add_room(room));
+        record.push_in_room(listed, seq);
+        self.push_leaf(&row.header(self.shard, room, seq), commitment);
+        self.news.push(self.at, seq, row.time_us, row.role);
     }
 
-    /// Changes a row; the last value of a batch counts.
-    pub(crate) fn put(&mut self, table: Table, key: &[u8], value: Option<Vec<u8>>) {
-        let at = *self.index.entry(index_key(table, key)).or_insert(self.changes.len());
-        match self.changes.get_mut(at) {
-            Some(change) => change.value = value,
-            None => self.changes.push(Change { table, key: key.to_vec(), value }),
-        }
+    /// Adds the next entry to the record: one that is in no room.
+    pub(crate) fn record(&mut self, header: &Header, commitment: &Commitment, salt: &Salt, content: &Sealed) {
+        self.warm.record.push_whole(header, salt, content);
+        self.push_leaf(header, commitment);
     }
 
-    /// Writes a row whose key is new, and which these batches will not read.
-    fn put_new(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
-        self.changes.push(Change { table, key: key.to_vec(), value: Some(value) });
+    fn push_leaf(&mut self, header: &Header, commitment: &Commitment) {
+        let Warm { head, leaves, .. } = &mut *self.warm;
+        head.last_us = header.time_us;
+        head.size += 1;
+        leaves.push(header, commitment);
     }
 
-    /// Adds the next entry to the record.
-    pub(crate) fn record(&mut self, header: &Header, commitment: &Commitment, entry: &Recorded) {
-        self.warm.head.last_us = header.time_us;
-        self.record.push(entry);
-        self.push_leaf(entry_hash(&header.encode(), commitment));
-    }
-
-    fn push_leaf(&mut self, leaf: Hash) {
-        let warm = &mut *self.warm;
-        warm.head.frontier.push(leaf);
-        warm.tail.push(leaf);
-        if warm.tail.len() as u64 == LEAVES_PER_ROW {
-            let row = warm.head.frontier.size() / LEAVES_PER_ROW - 1;
-            let value = warm.tail.concat();
-            warm.tail.clear();
-            self.put_new(Table::Leaves, &row.to_be_bytes(), value);
-        }
-    }
-
-    /// Ends a batch, and with it the blocks of its entries.
+    /// Ends a batch, and with it the blocks of its entries, but for what `finish` will do.
     pub(crate) fn end_batch(&mut self) {
-        for (room, block) in self.fresh.drain() {
-            self.blocks.insert((room, block.last()), block);
-        }
-        self.requests.end_batch();
-        if let Some(row) = self.record.take() {
-            let last = self.warm.head.frontier.size() - 1;
-            self.put_new(Table::Record, &last.to_be_bytes(), row);
+        self.warm.blocks.end_batch();
+        self.warm.requests.end_batch();
+        self.end_record();
+    }
+
+    fn end_record(&mut self) {
+        let Warm { head, leaves, record, .. } = &mut *self.warm;
+        leaves.end_batch(&mut head.frontier, &mut self.changes);
+        assert_eq!(head.frontier.size(), head.size, "each entry is a leaf");
+        if !record.is_empty() {
+            let last = head.size - 1;
+            self.changes.put_new(Table::Record, &last.to_be_bytes(), |out| record.take(out));
         }
     }
 
-    /// All changes, one for each row; what was in use becomes warm.
-    pub(crate) fn finish(mut self) -> (Vec<Change>, Vec<RoomEvent>) {
-        for ((room, last), block) in std::mem::take(&mut self.blocks) {
-            self.put_new(Table::Event, &keys::event(room, last), block.into_bytes());
-        }
-        std::mem::take(&mut self.requests).finish(&mut self.changes);
-        let mut rooms: Vec<_> = self.rooms.drain().collect();
-        rooms.sort_unstable_by_key(|(id, _)| *id);
-        for (id, held) in rooms {
-            let Some(room) = held.value else { continue };
-            if held.dirty {
-                self.changes.push(Change {
-                    table: Table::Room,
-                    key: id.as_bytes().to_vec(),
-                    value: Some(room.encode()),
-                });
+    /// Ends the last batch. All changes, one for each row.
+    pub(crate) fn finish(mut self) -> (Vec<Change>, News) {
+        self.end_record();
+        let Self { warm, mut changes, .. } = self;
+        warm.blocks.finish(&mut changes, |place| warm.rooms.at_mut(place).blocks = None);
+        warm.requests.finish(&mut warm.newest, &mut changes);
+        for place in self.dirty_rooms {
+            let (id, HeldRoom { row, .. }) = warm.rooms.entry_mut(place);
+            row.dirty = false;
+            if let Some(room) = &row.value {
+                changes.put_new(Table::Room, id.as_bytes(), |out| room.encode_to(out));
             }
-            self.warm.rooms.put(id, room);
         }
-        let mut members: Vec<_> = self.members.drain().collect();
-        members.sort_unstable_by_key(|(id, _)| *id);
-        for (id, held) in members {
-            let Some(member) = held.value else { continue };
-            if held.dirty {
-                let key = keys::member(id.0, id.1).to_vec();
-                self.changes.push(Change { table: Table::Member, key, value: Some(member.encode()) });
+        for place in self.dirty_members {
+            let ((room, person), held) = warm.members.entry_mut(place);
+            held.dirty = false;
+            if let Some(member) = &held.value {
+                changes.put_new(Table::Member, &keys::member(*room, *person), |out| member.encode_to(out));
             }
-            self.warm.members.put(id, member);
         }
-        let head = self.warm.head.encode();
-        self.changes.push(Change { table: Table::Head, key: keys::SINGLE.to_vec(), value: Some(head) });
-        (self.changes, self.events)
+        warm.rooms.trim();
+        warm.members.trim();
+        changes.put_new(Table::Head, keys::SINGLE, |out| warm.head.encode_to(out));
+        (changes.finish(), self.news)
     }
 }
 
-fn index_key(table: Table, key: &[u8]) -> IndexKey {
-    let mut padded = [0; 48];
-    padded[..key.len()].copy_from_slice(key);
-    (table, padded)
+/// Whether a command makes an entry of the record whether or not it is refused.
+fn is_recorded(command: &Command) -> bool {
+    command.action.kind().is_some()
+}
+
+/// Notes that a row will be changed.
+fn change<'a, T>(held: &'a mut Held<T>, place: Place, dirty: &mut Vec<Place>) -> &'a mut Option<T> {
+    if !std::mem::replace(&mut held.dirty, true) {
+        dirty.push(place);
+    }
+    &mut held.value
 }

@@ -94,9 +94,10 @@ impl World {
     }
 
     pub(crate) fn apply(&mut self, commands: Vec<Command>) -> Vec<Outcome> {
-        let Ok(applied) = self.shard.apply(&self.rows, &[&Batch { commands }]);
+        let batch = Batch { commands };
+        let Ok(applied) = self.shard.apply(&self.rows, &[&batch]);
         self.rows.commit(&applied.changes);
-        self.events.extend(applied.events);
+        self.events.extend(applied.news.events(&[batch]));
         applied.outcomes
     }
 

@@ -1,35 +1,50 @@
 //! The record's Merkle tree by RFC 6962: leaves are hashed behind a 0x00, nodes behind a 0x01.
 
-use sha2::{Digest, Sha256};
+pub use crate::hash::Hash;
+use crate::hash::{sha256, sha256_both};
 
-/// A SHA-256 hash.
-pub type Hash = [u8; 32];
+/// What a leaf's preimage is hashed behind.
+pub(crate) const LEAF: u8 = 0x00;
 
 /// The hash of a leaf whose preimage comes in parts.
 pub fn leaf_hash(parts: &[&[u8]]) -> Hash {
-    let mut hash = Sha256::new();
-    hash.update([0x00]);
-    for part in parts {
-        hash.update(part);
-    }
-    hash.finalize().into()
+    let mut message = vec![LEAF];
+    parts.iter().for_each(|part| message.extend_from_slice(part));
+    sha256(&message)
 }
 
 /// The hash of a node above two others.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    sha256(&node(left, right))
+}
+
+/// What a node's hash is made of.
+fn node(left: &Hash, right: &Hash) -> [u8; 65] {
     let mut input = [0u8; 65];
     input[0] = 0x01;
     input[1..33].copy_from_slice(left);
     input[33..].copy_from_slice(right);
-    Sha256::digest(input).into()
+    input
 }
 
 /// The roots of the complete subtrees that a tree of some size consists of, the widest first: enough to append and to
 /// know the root, in 32 bytes for each bit that is set in the size.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(PartialEq, Eq, Debug, Default)]
 pub struct Frontier {
     size: u64,
     nodes: Vec<Hash>,
+}
+
+impl Clone for Frontier {
+    fn clone(&self) -> Self {
+        Self { size: self.size, nodes: self.nodes.clone() }
+    }
+
+    /// Into the memory that is there.
+    fn clone_from(&mut self, from: &Self) {
+        self.size = from.size;
+        self.nodes.clone_from(&from.nodes);
+    }
 }
 
 impl Frontier {
@@ -60,11 +75,41 @@ impl Frontier {
         self.size += 1;
     }
 
+    /// Appends leaves, by their hashes, level by level: what stands in one level is hashed by pairs. `leaves` is empty afterwards.
+    pub fn extend(&mut self, leaves: &mut Vec<Hash>) {
+        let (added, mut wider) = (leaves.len() as u64, self.size);
+        // The roots of the new subtrees that stay, the narrowest first.
+        let mut stay = Vec::new();
+        let level = leaves;
+        while !level.is_empty() {
+            if wider & 1 == 1 {
+                level.insert(0, self.nodes.pop().expect("one node for each bit of the size"));
+            }
+            if level.len() % 2 == 1 {
+                stay.extend(level.pop());
+            }
+            for at in (0..level.len() / 2).step_by(2) {
+                match level[2 * at..] {
+                    [a, b, c, d, ..] => {
+                        let both = [node(&a, &b), node(&c, &d)];
+                        [level[at], level[at + 1]] = sha256_both([&both[0], &both[1]]);
+                    }
+                    [a, b, ..] => level[at] = node_hash(&a, &b),
+                    _ => unreachable!("there is an even number of them"),
+                }
+            }
+            level.truncate(level.len() / 2);
+            wider >>= 1;
+        }
+        self.nodes.extend(stay.into_iter().rev());
+        self.size += added;
+    }
+
     /// The tree's root; of an empty tree the hash of nothing.
     pub fn root(&self) -> Hash {
         let mut nodes = self.nodes.iter().rev();
         let Some(first) = nodes.next() else {
-            return Sha256::digest([]).into();
+            return sha256(&[]);
         };
         nodes.fold(*first, |right, left| node_hash(left, &right))
     }
@@ -77,7 +122,7 @@ mod tests {
 
     fn naive(leaves: &[Hash]) -> Hash {
         match leaves {
-            [] => Sha256::digest([]).into(),
+            [] => sha256(&[]),
             [leaf] => *leaf,
             _ => {
                 let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
@@ -122,6 +167,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn leaves_are_appended_together_as_one_by_one(sizes in prop::collection::vec(0usize..70, 1..9)) {
+            let (mut one, mut all) = (Frontier::default(), Frontier::default());
+            for size in sizes {
+                let mut leaves: Vec<Hash> = (0..size).map(|n| leaf_hash(&[&n.to_be_bytes()])).collect();
+                leaves.iter().for_each(|leaf| one.push(*leaf));
+                all.extend(&mut leaves);
+                prop_assert_eq!(&all, &one);
+                prop_assert!(leaves.is_empty());
+            }
+        }
+
         #[test]
         fn the_root_is_that_of_the_definition(size in 0u64..600) {
             let mut tree = Frontier::default();

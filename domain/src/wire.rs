@@ -32,51 +32,71 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub(crate) fn new(bytes: &'a [u8], what: &'static str) -> Self {
         Self { rest: bytes, owner: None, what }
     }
 
     /// Content that is read will share `bytes` instead of being copied.
+    #[inline]
     pub(crate) fn sharing(bytes: &'a Bytes, what: &'static str) -> Self {
         Self { rest: bytes, owner: Some(bytes), what }
     }
 
     /// Reads and checks the leading version byte.
+    #[inline]
     pub(crate) fn version(&mut self, known: u8) -> Result<(), CodecError> {
         let found = self.u8()?;
         if found == known { Ok(()) } else { Err(CodecError::Version { what: self.what, found }) }
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
         let (head, rest) = self.rest.split_at_checked(len).ok_or(CodecError::Truncated(self.what))?;
         self.rest = rest;
         Ok(head)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(CodecError::Truncated(self.what))?;
         self.rest = rest;
         Ok(*head)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8, CodecError> {
         Ok(self.array::<1>()?[0])
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self) -> Result<u16, CodecError> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self) -> Result<u64, CodecError> {
         Ok(u64::from_be_bytes(self.array()?))
     }
 
+    #[inline]
     pub(crate) fn i64(&mut self) -> Result<i64, CodecError> {
         Ok(i64::from_be_bytes(self.array()?))
     }
 
     /// A LEB128 varint, in its shortest form only, so that every value has one encoding.
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, CodecError> {
+        match self.rest.split_first() {
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, CodecError> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -93,6 +113,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A varint that counts things of which at most `max` are allowed.
+    #[inline]
     pub(crate) fn count(&mut self, max: usize) -> Result<usize, CodecError> {
         let value = self.varint()?;
         usize::try_from(value).ok().filter(|v| *v <= max).ok_or(self.malformed())
@@ -115,6 +136,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(slice).map_err(|_| self.malformed())
     }
 
+    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -123,6 +145,7 @@ impl<'a> Reader<'a> {
         CodecError::Malformed(self.what)
     }
 
+    #[inline]
     pub(crate) fn end(&self) -> Result<(), CodecError> {
         if self.rest.is_empty() { Ok(()) } else { Err(CodecError::Trailing(self.what)) }
     }
@@ -133,18 +156,22 @@ pub(crate) trait Write {
     fn put_array(&mut self, bytes: &[u8]);
     fn put_u8(&mut self, value: u8);
 
+    #[inline]
     fn put_u16(&mut self, value: u16) {
         self.put_array(&value.to_be_bytes());
     }
 
+    #[inline]
     fn put_u64(&mut self, value: u64) {
         self.put_array(&value.to_be_bytes());
     }
 
+    #[inline]
     fn put_i64(&mut self, value: i64) {
         self.put_array(&value.to_be_bytes());
     }
 
+    #[inline]
     fn put_varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.put_u8((value as u8) | 0x80);
@@ -153,6 +180,7 @@ pub(crate) trait Write {
         self.put_u8(value as u8);
     }
 
+    #[inline]
     fn put_blob(&mut self, bytes: &[u8]) {
         self.put_varint(bytes.len() as u64);
         self.put_array(bytes);
@@ -160,10 +188,12 @@ pub(crate) trait Write {
 }
 
 impl Write for Vec<u8> {
+    #[inline]
     fn put_array(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
 
+    #[inline]
     fn put_u8(&mut self, value: u8) {
         self.push(value);
     }

@@ -76,7 +76,7 @@ pub(crate) fn open(options: &Options, seams: Seams) -> Result<Opened, OpenError>
     let next = directory::next_keyspace(engine.as_ref()).map_err(unreadable)?;
     let tables = Arc::new(Tables::new(engine, next, Arc::clone(&seams.fatal), Arc::clone(&stats)));
     let row = directory::store_row(identity.store, identity.cluster);
-    tables.write(vec![WriteOp::Put(directory::store_key(), row)]).map_err(unreadable)?;
+    tables.write(vec![WriteOp::Put(directory::store_key().into(), row.into())]).map_err(unreadable)?;
     let shards = assemble(&log, &tables, listed, &repairs).map_err(unreadable)?;
     tables.sweep().map_err(unreadable)?;
     if known.is_none() {

@@ -113,7 +113,7 @@ impl Store {
         })?;
         failpoint::pass(Point::ClusterBound);
         let row = directory::store_row(joined.store, joined.cluster);
-        self.inner.tables.write(vec![WriteOp::Put(directory::store_key(), row)])?;
+        self.inner.tables.write(vec![WriteOp::Put(directory::store_key().into(), row.into())])?;
         self.inner.tables.flush()?;
         *identity = joined;
         Ok(())

@@ -24,9 +24,9 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
 
 fn op() -> impl Strategy<Value = WriteOp> {
     prop_oneof![
-        6 => (key(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(k, v)| WriteOp::Put(k, v)),
-        2 => key().prop_map(WriteOp::Delete),
-        1 => (key(), key()).prop_map(|(a, b)| WriteOp::DeleteRange(a, b)),
+        6 => (key(), prop::collection::vec(any::<u8>(), 0..20)).prop_map(|(k, v)| WriteOp::Put(k.into(), v.into())),
+        2 => key().prop_map(|k| WriteOp::Delete(k.into())),
+        1 => (key(), key()).prop_map(|(a, b)| WriteOp::DeleteRange(a.into(), b.into())),
     ]
 }
 
@@ -43,9 +43,9 @@ fn step() -> impl Strategy<Value = Step> {
 fn apply(model: &mut Model, ops: &[WriteOp]) {
     for op in ops {
         match op {
-            WriteOp::Put(key, value) => drop(model.insert(key.clone(), value.clone())),
-            WriteOp::Delete(key) => drop(model.remove(key)),
-            WriteOp::DeleteRange(from, to) => model.retain(|key, _| key < from || key >= to),
+            WriteOp::Put(key, value) => drop(model.insert(key.to_vec(), value.to_vec())),
+            WriteOp::Delete(key) => drop(model.remove(&key[..])),
+            WriteOp::DeleteRange(from, to) => model.retain(|key, _| &key[..] < from || &key[..] >= to),
         }
     }
 }
@@ -163,7 +163,7 @@ proptest! {
 /// Rows that fill many blocks, flushed.
 fn filled(engine: &dyn Engine) -> Model {
     let rows: Model = (0..4_000u32).map(|n| (n.to_be_bytes().to_vec(), vec![n as u8; 100])).collect();
-    let ops = rows.iter().map(|(key, value)| WriteOp::Put(key.clone(), value.clone())).collect();
+    let ops = rows.iter().map(|(key, value)| WriteOp::Put(key.clone().into(), value.clone().into())).collect();
     engine.write(WriteBatch { ops }).unwrap();
     engine.flush().unwrap();
     rows

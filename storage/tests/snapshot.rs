@@ -4,7 +4,7 @@ mod common;
 
 use bytes::Bytes;
 use common::*;
-use hansard_domain::{Rows, Table};
+use hansard_domain::{Change, Key, Rows, Table};
 use hansard_storage::disk::SimDiskFaults;
 use hansard_storage::{CHUNK_BYTES, LogBounds, ShardStore, SnapshotError, Store, WriterMode};
 
@@ -39,7 +39,7 @@ fn chunks(shard: &ShardStore) -> Vec<Bytes> {
     }
     shard
         .rows()
-        .commit(vec![hansard_domain::Change { table: Table::Event, key: b"later".into(), value: None }], mark(1, index))
+        .commit(vec![Change { table: Table::Event, key: Key::new(b"later"), value: None }], mark(1, index))
         .unwrap();
     chunks
 }

@@ -6,11 +6,11 @@ use crate::kind::Kind;
 use crate::member::Member;
 use crate::outcome::Outcome;
 use crate::room::{Role, Room, Visibility};
-use crate::rows::{Rows, Table};
+use crate::rows::Table;
 use crate::stage::Stage;
 
-pub(super) fn apply<R: Rows>(
-    stage: &mut Stage<'_, R>,
+pub(super) fn apply(
+    stage: &mut Stage<'_>,
     allowed: &Allowed<'_>,
     id: RoomId,
     visibility: Visibility,

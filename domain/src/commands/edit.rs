@@ -2,19 +2,14 @@
 
 use super::{Allowed, Done, Draft, add_entry};
 use crate::bug::{self, Bug};
+use crate::erased::Unread;
 use crate::event::ContentState;
 use crate::ids::RoomId;
 use crate::kind::Kind;
 use crate::outcome::Outcome;
-use crate::rows::Rows;
 use crate::stage::Stage;
 
-pub(super) fn apply<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    allowed: &Allowed<'_>,
-    room: RoomId,
-    target: u64,
-) -> Result<Done, R::Error> {
+pub(super) fn apply(stage: &mut Stage<'_>, allowed: &Allowed<'_>, room: RoomId, target: u64) -> Result<Done, Unread> {
     if bug::is(Bug::EditWithoutEntry) {
         return Ok(Done::Already(Outcome::Committed { seq: target, time_us: 0, repeated: false }));
     }
@@ -25,12 +20,7 @@ pub(super) fn apply<R: Rows>(
 }
 
 /// Marks a message as changed by the room's newest entry.
-pub(super) fn change<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    room: RoomId,
-    target: u64,
-    state: ContentState,
-) -> Result<(), R::Error> {
+pub(super) fn change(stage: &mut Stage<'_>, room: RoomId, target: u64, state: ContentState) -> Result<(), Unread> {
     let mut row = stage.event(room, target)?.expect("authorize has seen the target");
     row.changed_by = stage.room(room).expect("the room is loaded").head;
     row.state = state;

@@ -5,10 +5,9 @@ use crate::ids::{PersonId, RoomId};
 use crate::kind::Kind;
 use crate::member::Member;
 use crate::room::{Role, Visibility};
-use crate::rows::Rows;
 use crate::stage::Stage;
 
-pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, room: RoomId) -> Done {
+pub(super) fn apply(stage: &mut Stage<'_>, allowed: &Allowed<'_>, room: RoomId) -> Done {
     let actor = allowed.command.actor;
     let role = match stage.member(room, actor) {
         // A room has an owner: who enters an empty one governs it.
@@ -24,7 +23,7 @@ pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, ro
 }
 
 /// Makes a person a member by the room's newest entry.
-pub(super) fn admit<R: Rows>(stage: &mut Stage<'_, R>, id: RoomId, person: PersonId, role: Role) {
+pub(super) fn admit(stage: &mut Stage<'_>, id: RoomId, person: PersonId, role: Role) {
     let room = stage.room_mut(id);
     room.members += 1;
     room.owners += u64::from(role == Role::Owner);

@@ -2,19 +2,15 @@
 
 use super::{Allowed, Done};
 use crate::dedup::Proof;
+use crate::erased::Unread;
 use crate::ids::RoomId;
 use crate::keys;
 use crate::outcome::Outcome;
 use crate::read::mark;
-use crate::rows::{Rows, Table};
+use crate::rows::Table;
 use crate::stage::{Stage, sound};
 
-pub(super) fn apply<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    allowed: &Allowed<'_>,
-    room: RoomId,
-    seq: u64,
-) -> Result<Done, R::Error> {
+pub(super) fn apply(stage: &mut Stage<'_>, allowed: &Allowed<'_>, room: RoomId, seq: u64) -> Result<Done, Unread> {
     let key = keys::person_room(allowed.command.actor, room);
     let before = stage.get(Table::ReadMark, &key)?.map_or(0, |row| sound(mark::decode(&row), Table::ReadMark));
     let wanted = seq.min(stage.room(room).expect("authorize has seen the room").head);

@@ -3,16 +3,15 @@
 use crate::bug::{self, Bug};
 use crate::command::{Action, Command};
 use crate::dedup::Proof;
-use crate::entry::{Entry, RoomEvent};
+use crate::erased::Unread;
 use crate::event::{Body, ContentState, EventRow};
 use crate::ids::{PersonId, RoomId};
 use crate::keys;
 use crate::kind::Kind;
 use crate::outcome::Outcome;
 use crate::record::Header;
-use crate::record_block::Recorded;
 use crate::room::{Role, Visibility};
-use crate::rows::{Rows, Table};
+use crate::rows::Table;
 use crate::sealed::Commitment;
 use crate::stage::Stage;
 
@@ -54,7 +53,7 @@ pub(crate) struct Draft {
 }
 
 /// Does what the command wants.
-pub(crate) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>) -> Result<Done, R::Error> {
+pub(crate) fn apply(stage: &mut Stage<'_>, allowed: &Allowed<'_>) -> Result<Done, Unread> {
     match allowed.command.action {
         Action::CreateRoom { room, visibility, peer } => Ok(create_room::apply(stage, allowed, room, visibility, peer)),
         Action::SendMessage { room } => Ok(send::apply(stage, allowed, room)),
@@ -72,17 +71,11 @@ pub(crate) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>) ->
     }
 }
 
-/// Adds an entry to a room that is loaded: the next seq, the next leaf, an event for its followers.
-fn add_entry<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    allowed: &Allowed<'_>,
-    kind: Kind,
-    room_id: RoomId,
-    draft: Draft,
-) -> Done {
+/// Adds an entry to a room that is loaded: the next seq, the next leaf, news for its followers.
+fn add_entry(stage: &mut Stage<'_>, allowed: &Allowed<'_>, kind: Kind, room_id: RoomId, draft: Draft) -> Done {
     let Command { request, actor, stamp_us, policy, salt, content, .. } = allowed.command;
     let time_us = stage.warm.head.next_time(*stamp_us);
-    let index = stage.warm.head.frontier.size();
+    let index = stage.warm.head.size;
     let room = stage.room_mut(room_id);
     room.head = if bug::is(Bug::RoomsShareSequence) { index + 1 } else { room.head + 1 };
     room.messages += u64::from(kind == Kind::Message);
@@ -104,33 +97,29 @@ fn add_entry<R: Rows>(
         state: ContentState::Shown,
         body: Body::Kept { salt: *salt, content: content.clone() },
     };
-    let recorded = Recorded::InRoom { room: room_id, seq };
-    stage.record(&row.header(stage.shard, room_id, seq), &row.commitment(), &recorded);
-    stage.add_event(room_id, seq, &row);
-    let entry: Entry = row.entry(seq, false);
-    stage.events.push(RoomEvent { room: room_id, entry });
+    let commitment = stage.commitment(allowed.command);
+    stage.add_event(room_id, seq, &row, &commitment);
     Done::New(Outcome::Committed { seq, time_us, repeated: false }, Proof::Event)
 }
 
 /// Adds an entry that is in no room. `fill` completes the header.
-fn add_whole<R: Rows>(
-    stage: &mut Stage<'_, R>,
+fn add_whole(
+    stage: &mut Stage<'_>,
     command: &Command,
     kind: Kind,
     fill: impl FnOnce(&mut Header),
 ) -> (i64, Commitment) {
     let time_us = stage.warm.head.next_time(command.stamp_us);
-    let index = stage.warm.head.frontier.size();
+    let index = stage.warm.head.size;
     let mut header = Header::new(stage.shard, index, time_us, kind, command.actor, command.request);
     header.policy = command.policy;
     fill(&mut header);
-    let commitment = command.salt.commit(&command.content.bytes);
-    let whole = Recorded::Whole { header, salt: command.salt, content: command.content.clone() };
-    stage.record(&header, &commitment, &whole);
+    let commitment = stage.commitment(command);
+    stage.record(&header, &commitment, &command.salt, &command.content);
     (time_us, commitment)
 }
 
 /// Lists or unlists a room among a person's rooms.
-fn list<R: Rows>(stage: &mut Stage<'_, R>, person: PersonId, room: RoomId, listed: bool) {
+fn list(stage: &mut Stage<'_>, person: PersonId, room: RoomId, listed: bool) {
     stage.put(Table::PersonRoom, &keys::person_room(person, room), listed.then(|| vec![1]));
 }

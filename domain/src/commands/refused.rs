@@ -7,11 +7,10 @@ use crate::kind::Kind;
 use crate::outcome::Outcome;
 use crate::record::RefusedCount;
 use crate::refusal::Refusal;
-use crate::rows::Rows;
 use crate::stage::Stage;
 
 /// Records refusals that were counted outside.
-pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>) -> Done {
+pub(super) fn apply(stage: &mut Stage<'_>, allowed: &Allowed<'_>) -> Done {
     let Action::Refused { room, reason, count, first_us, last_us } = allowed.command.action else {
         unreachable!("dispatched by the action");
     };
@@ -25,7 +24,7 @@ pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>) ->
 }
 
 /// Records that this command was refused here, after its permit.
-pub(crate) fn record<R: Rows>(stage: &mut Stage<'_, R>, command: &Command, refusal: Refusal) -> Proof {
+pub(crate) fn record(stage: &mut Stage<'_>, command: &Command, refusal: Refusal) -> Proof {
     let (_, commitment) = add_whole(stage, command, Kind::Refused, |header| {
         header.room = command.action.room();
         header.person = command.action.person();

@@ -3,10 +3,9 @@
 use super::{Allowed, Done, Draft, add_entry};
 use crate::ids::RoomId;
 use crate::kind::Kind;
-use crate::rows::Rows;
 use crate::stage::Stage;
 
-pub(super) fn apply<R: Rows>(stage: &mut Stage<'_, R>, allowed: &Allowed<'_>, id: RoomId) -> Done {
+pub(super) fn apply(stage: &mut Stage<'_>, allowed: &Allowed<'_>, id: RoomId) -> Done {
     let done = add_entry(stage, allowed, Kind::Topic, id, Draft::default());
     let room = stage.room_mut(id);
     room.topic_seq = room.head;

@@ -6,21 +6,17 @@ use super::rows::encode_cluster;
 use super::view::MetaView;
 use super::{nodes, people, places};
 use crate::dedup::{DedupRow, Proof};
+use crate::erased::Unread;
 use crate::keys;
 use crate::kind::Kind;
 use crate::outcome::Outcome;
 use crate::record::{Header, RefusedCount};
-use crate::record_block::Recorded;
 use crate::refusal::Refusal;
-use crate::rows::{Rows, Table};
+use crate::rows::Table;
 use crate::sealed::Sealed;
 use crate::stage::{Stage, sound};
 
-pub(super) fn apply<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    view: &mut MetaView,
-    command: &MetaCommand,
-) -> Result<MetaOutcome, R::Error> {
+pub(super) fn apply(stage: &mut Stage<'_>, view: &mut MetaView, command: &MetaCommand) -> Result<MetaOutcome, Unread> {
     let key = keys::dedup(&keys::pair(command.actor.as_bytes(), command.actor.as_bytes()), command.request);
     if let Some(row) = stage.get(Table::Dedup, &key)? {
         let row = sound(DedupRow::decode(&row), Table::Dedup);
@@ -52,12 +48,12 @@ pub(super) fn apply<R: Rows>(
 }
 
 /// Changes the state, or not at all.
-fn effect<R: Rows>(
-    stage: &mut Stage<'_, R>,
+fn effect(
+    stage: &mut Stage<'_>,
     view: &mut MetaView,
     command: &MetaCommand,
     time_us: i64,
-) -> Result<Result<(), Refusal>, R::Error> {
+) -> Result<Result<(), Refusal>, Unread> {
     let found = matches!(command.action, MetaAction::Found { .. });
     if view.cluster.is_none() && !found {
         return Ok(Err(Refusal::NotFounded));
@@ -90,14 +86,9 @@ fn effect<R: Rows>(
 }
 
 /// Adds the command's entry to the record, as done or as refused.
-fn record<R: Rows>(
-    stage: &mut Stage<'_, R>,
-    command: &MetaCommand,
-    time_us: i64,
-    result: Result<(), Refusal>,
-) -> Proof {
+fn record(stage: &mut Stage<'_>, command: &MetaCommand, time_us: i64, result: Result<(), Refusal>) -> Proof {
     let kind = if result.is_ok() { command.action.kind() } else { Kind::Refused };
-    let index = stage.warm.head.frontier.size();
+    let index = stage.warm.head.size;
     let mut header = Header::new(stage.shard, index, time_us, kind, command.actor, command.request);
     header.policy = command.policy;
     match &command.action {
@@ -124,18 +115,17 @@ fn record<R: Rows>(
     }
     let content = command.action.content();
     let commitment = command.salt.commit(&content);
-    let whole = Recorded::Whole { header, salt: command.salt, content: Sealed::clear(content) };
-    stage.record(&header, &commitment, &whole);
+    stage.record(&header, &commitment, &command.salt, &Sealed::clear(content));
     Proof::Salted(command.salt, commitment)
 }
 
 /// The first answer to a request that comes again.
-fn repeat<R: Rows>(
-    stage: &mut Stage<'_, R>,
+fn repeat(
+    stage: &mut Stage<'_>,
     view: &MetaView,
     command: &MetaCommand,
     row: &DedupRow,
-) -> Result<MetaOutcome, R::Error> {
+) -> Result<MetaOutcome, Unread> {
     let same = row.action == command.action.kind().number()
         && match &row.proof {
             Proof::Salted(salt, commitment) => salt.commit(&command.action.content()) == *commitment,
@@ -152,13 +142,13 @@ fn repeat<R: Rows>(
     answer(stage, view, command, row.outcome, true)
 }
 
-fn answer<R: Rows>(
-    stage: &Stage<'_, R>,
+fn answer(
+    stage: &Stage<'_>,
     view: &MetaView,
     command: &MetaCommand,
     outcome: Outcome,
     repeated: bool,
-) -> Result<MetaOutcome, R::Error> {
+) -> Result<MetaOutcome, Unread> {
     let (revision, time_us) = match outcome {
         Outcome::Committed { seq, time_us, .. } => (seq, time_us),
         Outcome::Refused(refusal) => return Ok(MetaOutcome::Refused(refusal)),

@@ -5,11 +5,11 @@ use super::view::{MetaView, Node, NodeInfo, NodeState};
 use crate::ids::NodeId;
 use crate::limits::{MAX_NODE_TEXT_BYTES, MAX_NODES};
 use crate::refusal::Refusal;
-use crate::rows::{Rows, Table};
+use crate::rows::Table;
 use crate::stage::Stage;
 
 /// Learns of a node, or of its new address.
-pub(super) fn register<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, info: &NodeInfo) -> Result<(), Refusal> {
+pub(super) fn register(stage: &mut Stage<'_>, view: &mut MetaView, info: &NodeInfo) -> Result<(), Refusal> {
     check(info)?;
     let living = |node: &&Node| node.state != NodeState::Decommissioned;
     if view.nodes.values().filter(living).any(|node| node.info.name == info.name && node.info.id != info.id) {
@@ -32,11 +32,11 @@ pub(super) fn check(info: &NodeInfo) -> Result<(), Refusal> {
     if good { Ok(()) } else { Err(Refusal::InvalidContent) }
 }
 
-pub(super) fn activate<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, id: NodeId) -> Result<(), Refusal> {
+pub(super) fn activate(stage: &mut Stage<'_>, view: &mut MetaView, id: NodeId) -> Result<(), Refusal> {
     turn(stage, view, id, &[NodeState::Standby], NodeState::Active)
 }
 
-pub(super) fn decommission<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, id: NodeId) -> Result<(), Refusal> {
+pub(super) fn decommission(stage: &mut Stage<'_>, view: &mut MetaView, id: NodeId) -> Result<(), Refusal> {
     let others = view.nodes.values().filter(|node| node.state == NodeState::Active && node.info.id != id).count();
     if others == 0 && view.nodes.contains_key(&id) {
         return Err(Refusal::LastNode);
@@ -44,15 +44,15 @@ pub(super) fn decommission<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaVie
     turn(stage, view, id, &[NodeState::Standby, NodeState::Active], NodeState::Decommissioning)
 }
 
-pub(super) fn retire<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, id: NodeId) -> Result<(), Refusal> {
+pub(super) fn retire(stage: &mut Stage<'_>, view: &mut MetaView, id: NodeId) -> Result<(), Refusal> {
     if view.voters_on(id) > 0 {
         return Err(Refusal::NodeInUse);
     }
     turn(stage, view, id, &[NodeState::Decommissioning], NodeState::Decommissioned)
 }
 
-fn turn<R: Rows>(
-    stage: &mut Stage<'_, R>,
+fn turn(
+    stage: &mut Stage<'_>,
     view: &mut MetaView,
     id: NodeId,
     from: &[NodeState],
@@ -70,7 +70,7 @@ fn turn<R: Rows>(
     }
 }
 
-pub(super) fn put<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, node: Node) {
+pub(super) fn put(stage: &mut Stage<'_>, view: &mut MetaView, node: Node) {
     stage.put(Table::Node, &node.info.id.to_be_bytes(), Some(encode_node_row(&node)));
     view.nodes.insert(node.info.id, node);
 }

@@ -3,21 +3,18 @@
 use super::outcome::MetaOutcome;
 use super::rows::{decode_subject, encode_epoch, encode_person, encode_subject, encode_token, subject_key, token_key};
 use super::view::MetaView;
+use crate::erased::Unread;
 use crate::ids::PersonId;
 use crate::limits::{MAX_REVOKED_TOKENS, REVOKED_TOKEN_GRACE_S, REVOKED_TOKEN_LIFE_S};
 use crate::refusal::Refusal;
-use crate::rows::{Rows, Table};
+use crate::rows::Table;
 use crate::stage::{Stage, sound};
 
 /// Tokens that one revocation forgets at most: keeps every command short, and still forgets faster than it learns.
 const FORGET_AT_ONCE: usize = 16;
 
 /// The id of an issuer's subject.
-pub(super) fn enrolled<R: Rows>(
-    stage: &Stage<'_, R>,
-    issuer: &str,
-    subject: &str,
-) -> Result<Option<PersonId>, R::Error> {
+pub(super) fn enrolled(stage: &Stage<'_>, issuer: &str, subject: &str) -> Result<Option<PersonId>, Unread> {
     let row = stage.get(Table::Subject, &subject_key(issuer, subject))?;
     Ok(row.map(|row| sound(decode_subject(&row), Table::Subject)))
 }
@@ -28,12 +25,12 @@ pub(super) fn answer(view: &MetaView, person: PersonId, repeated: bool) -> MetaO
 }
 
 /// Gives an id to somebody who has none.
-pub(super) fn enroll<R: Rows>(
-    stage: &mut Stage<'_, R>,
+pub(super) fn enroll(
+    stage: &mut Stage<'_>,
     person: PersonId,
     issuer: &str,
     subject: &str,
-) -> Result<Result<(), Refusal>, R::Error> {
+) -> Result<Result<(), Refusal>, Unread> {
     if person == PersonId::SYSTEM || issuer.is_empty() || subject.is_empty() {
         return Ok(Err(Refusal::InvalidContent));
     }
@@ -46,8 +43,8 @@ pub(super) fn enroll<R: Rows>(
 }
 
 /// Remembers a token until it expires; forgets some that have.
-pub(super) fn revoke_token<R: Rows>(
-    stage: &mut Stage<'_, R>,
+pub(super) fn revoke_token(
+    stage: &mut Stage<'_>,
     view: &mut MetaView,
     token: &str,
     expires_s: i64,
@@ -78,13 +75,13 @@ pub(super) fn revoke_token<R: Rows>(
 }
 
 /// Ends all tokens of a person.
-pub(super) fn revoke<R: Rows>(
-    stage: &mut Stage<'_, R>,
+pub(super) fn revoke(
+    stage: &mut Stage<'_>,
     view: &mut MetaView,
     person: PersonId,
     not_before_s: i64,
     time_us: i64,
-) -> Result<Result<(), Refusal>, R::Error> {
+) -> Result<Result<(), Refusal>, Unread> {
     if stage.get(Table::Person, person.as_bytes())?.is_none() {
         return Ok(Err(Refusal::PersonUnknown));
     }

@@ -7,12 +7,12 @@ use crate::ids::{ClusterId, NodeId, RoomId, ShardId};
 use crate::keys;
 use crate::limits::{MAX_MOVED_ROOMS, MAX_NODES, MAX_SHARDS, MAX_VOTERS, SLOTS};
 use crate::refusal::Refusal;
-use crate::rows::{Rows, Table};
+use crate::rows::Table;
 use crate::stage::Stage;
 
 /// The cluster begins, with these nodes and shards; the slots are shared out in equal runs.
-pub(super) fn found<R: Rows>(
-    stage: &mut Stage<'_, R>,
+pub(super) fn found(
+    stage: &mut Stage<'_>,
     view: &mut MetaView,
     cluster: ClusterId,
     infos: &[NodeInfo],
@@ -48,8 +48,8 @@ pub(super) fn found<R: Rows>(
 }
 
 /// A shard has other voters.
-pub(super) fn set<R: Rows>(
-    stage: &mut Stage<'_, R>,
+pub(super) fn set(
+    stage: &mut Stage<'_>,
     view: &mut MetaView,
     shard: ShardId,
     voters: &[NodeId],
@@ -72,8 +72,8 @@ pub(super) fn set<R: Rows>(
 }
 
 /// A room has another shard.
-pub(super) fn move_room<R: Rows>(
-    stage: &mut Stage<'_, R>,
+pub(super) fn move_room(
+    stage: &mut Stage<'_>,
     view: &mut MetaView,
     room: RoomId,
     shard: u16,
@@ -110,7 +110,7 @@ fn check_voters(voters: &[NodeId], known: impl Fn(NodeId) -> bool) -> Result<(),
     Ok(())
 }
 
-fn put<R: Rows>(stage: &mut Stage<'_, R>, view: &mut MetaView, ordinal: u16, place: ShardPlace) {
+fn put(stage: &mut Stage<'_>, view: &mut MetaView, ordinal: u16, place: ShardPlace) {
     stage.put(Table::Shard, place.shard.as_bytes(), Some(encode_shard(ordinal, &place)));
     match view.shards.get_mut(usize::from(ordinal)) {
         Some(known) => *known = place,

@@ -7,12 +7,13 @@ use super::rows::{
     META_ORDINAL, decode_cluster, decode_epoch, decode_moved, decode_node_row, decode_shard, decode_slots, decode_token,
 };
 use super::view::MetaView;
-use crate::cache::Cache;
+use crate::erased::{Erased, Guard, Unread};
 use crate::ids::{PersonId, RoomId, ShardId};
 use crate::keys;
 use crate::rows::{Change, Rows, Table};
 use crate::shard::load_head;
 use crate::stage::{Stage, Warm, sound};
+use crate::tree::Frontier;
 
 /// The meta group's state: its view in memory, its people in rows.
 pub struct Meta {
@@ -35,13 +36,17 @@ impl Meta {
     /// The state as the rows say.
     pub fn load<R: Rows>(rows: &R) -> Result<Self, R::Error> {
         let (head, tail) = load_head(ShardId::META, rows)?;
-        let warm = Warm { head, tail, rooms: Cache::new(0), members: Cache::new(0), newest: Cache::new(0) };
-        Ok(Self { view: load_view(rows)?, warm, torn: false })
+        Ok(Self { view: load_view(rows)?, warm: Warm::new(head, tail, 0, 0), torn: false })
     }
 
     /// The cluster, as of the last batch.
     pub fn view(&self) -> &MetaView {
         &self.view
+    }
+
+    /// The tree over its record.
+    pub fn record(&self) -> &Frontier {
+        &self.warm.head.frontier
     }
 
     /// How many entries its record has.
@@ -59,17 +64,26 @@ impl Meta {
     pub fn apply<R: Rows>(&mut self, rows: &R, batches: &[&MetaBatch]) -> Result<MetaApplied, R::Error> {
         assert!(!self.torn, "a batch failed half-way: load the meta group again");
         self.torn = true;
+        let guard = Guard::new(rows);
+        let applied = self.apply_erased(Erased::new(&guard), batches);
+        let applied = guard.release(applied)?;
+        self.torn = false;
+        Ok(applied)
+    }
+
+    fn apply_erased(&mut self, rows: Erased<'_>, batches: &[&MetaBatch]) -> Result<MetaApplied, Unread> {
         let commands = batches.iter().map(|batch| batch.commands.len()).sum();
         let mut stage = Stage::new(ShardId::META, rows, &mut self.warm, commands);
         let mut outcomes = Vec::with_capacity(commands);
-        for batch in batches {
+        for (at, batch) in batches.iter().enumerate() {
+            if at > 0 {
+                stage.end_batch();
+            }
             for command in &batch.commands {
                 outcomes.push(apply::apply(&mut stage, &mut self.view, command)?);
             }
-            stage.end_batch();
         }
         let (changes, _) = stage.finish();
-        self.torn = false;
         Ok(MetaApplied { outcomes, changes })
     }
 }

@@ -39,11 +39,11 @@ fn run(batches: &[Batch], joined: usize, cached: usize, reload: bool) -> Run {
     let (mut outcomes, mut events) = (Vec::new(), Vec::new());
     for together in batches.chunks(joined) {
         let Ok(applied) = shard.apply(&rows, &together.iter().collect::<Vec<_>>());
-        let keys: HashSet<_> = applied.changes.iter().map(|c| (c.table, &c.key)).collect();
+        let keys: HashSet<_> = applied.changes.iter().map(|c| (c.table, c.key.to_vec())).collect();
         assert_eq!(keys.len(), applied.changes.len(), "one final value per row");
         rows.commit(&applied.changes);
         outcomes.extend(applied.outcomes);
-        events.extend(applied.events);
+        events.extend(applied.news.events(together));
         if reload {
             let Ok(again) = Shard::load_with_caches(SHARD, &rows, cached, cached);
             shard = again;

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use crate::cache::Cache;
+use crate::changes::Changes;
 use crate::dedup::{DedupRow, Proof};
 use crate::ids::RequestId;
 use crate::outcome::Outcome;
 use crate::request_block::RequestBlock;
 use crate::requests::{Newest, Requests, find};
-use crate::rows::{MemRows, Table};
+use crate::rows::{Change, MemRows, Table};
 
 /// Ids of an owner: several full blocks of them.
 const IDS: u16 = 400;
@@ -38,6 +39,12 @@ fn any_requests() -> impl Strategy<Value = Vec<(u8, u16, u8)>> {
         }
         all
     })
+}
+
+fn finish(requests: &mut Requests, newest: &mut Newest) -> Vec<Change> {
+    let mut changes = Changes::default();
+    requests.finish(newest, &mut changes);
+    changes.finish()
 }
 
 /// Blocks ascend, hold what their key says, and do not overlap.
@@ -75,16 +82,11 @@ proptest! {
                 under_way.end_batch();
             }
             if ends == 0 {
-                let mut changes = Vec::new();
-                std::mem::take(&mut under_way).finish(&mut changes);
-                rows.commit(&changes);
+                rows.commit(&finish(&mut under_way, &mut newest));
                 check_rows(&rows)?;
             }
         }
-        under_way.end_batch();
-        let mut changes = Vec::new();
-        under_way.finish(&mut changes);
-        rows.commit(&changes);
+        rows.commit(&finish(&mut under_way, &mut newest));
         check_rows(&rows)?;
         for ((owner, id), outcome) in model {
             let Ok(found) = find(&rows, &owner, id);
@@ -100,8 +102,5 @@ fn ascending_ids_of_a_batch_are_one_row_and_read_nothing() {
     for number in 0..20 {
         let Ok(()) = requests.keep(&rows, &mut newest, &[7; 32], id(number), &answer(1));
     }
-    requests.end_batch();
-    let mut changes = Vec::new();
-    requests.finish(&mut changes);
-    assert_eq!(changes.len(), 1);
+    assert_eq!(finish(&mut requests, &mut newest).len(), 1);
 }

@@ -142,7 +142,8 @@ proptest! {
         let mut answers = HashMap::new();
         let mut last_us = i64::MIN;
         for batch in commands.chunks(size) {
-            let Ok(applied) = shard.apply(&rows, &[&Batch { commands: batch.to_vec() }]);
+            let applied_batch = Batch { commands: batch.to_vec() };
+            let Ok(applied) = shard.apply(&rows, &[&applied_batch]);
             rows.commit(&applied.changes);
             for (command, outcome) in batch.iter().zip(applied.outcomes) {
                 let intent = (command.actor, command.action.scope(command.actor), command.request);
@@ -157,7 +158,7 @@ proptest! {
                     Outcome::Refused(_) => {}
                 }
             }
-            for event in applied.events {
+            for event in applied.news.events(&[applied_batch]) {
                 let entries = rooms.entry(event.room).or_default();
                 prop_assert_eq!(event.entry.seq, entries.len() as u64 + 1, "no holes");
                 prop_assert!(event.entry.time_us > last_us, "time runs forwards");

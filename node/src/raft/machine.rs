@@ -6,12 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use hansard_domain::bug::{self, Bug};
 use hansard_domain::meta::{Meta, MetaBatch, MetaView};
-use hansard_domain::{Batch, Change, RoomEvent, Shard, ShardId};
+use hansard_domain::tree::Frontier;
+use hansard_domain::{Batch, Change, Shard, ShardId};
 use hansard_storage::{ShardRows, StoreError};
 use tokio::sync::watch;
 
 use super::entry::batch_of;
 use super::proposal::{Decoded, Outcomes};
+use super::sink::Applied;
 
 /// A shard's rules and what they keep in memory.
 pub enum Machine {
@@ -25,8 +27,8 @@ pub enum Machine {
 pub struct Effects {
     /// Rows to change.
     pub changes: Vec<Change>,
-    /// Events for those who follow rooms.
-    pub events: Vec<RoomEvent>,
+    /// What those who follow rooms may want to know.
+    pub applied: Applied,
     /// Outcomes of each batch, in order.
     pub outcomes: Vec<Outcomes>,
 }
@@ -85,14 +87,15 @@ impl Machine {
                 let counts: Vec<usize> = parts.iter().map(|batch| batch.commands.len()).collect();
                 let applied = shard.apply(rows, &parts.iter().map(Arc::as_ref).collect::<Vec<_>>())?;
                 let outcomes = split(applied.outcomes, &counts).into_iter().map(Outcomes::Room).collect();
-                Ok(Effects { changes: applied.changes, events: applied.events, outcomes })
+                let (changes, news) = (applied.changes, applied.news);
+                Ok(Effects { changes, applied: Applied { batches: parts, news }, outcomes })
             }
             Machine::Meta(meta, _) => {
                 let parts = batches.into_iter().map(meta_batch).collect::<Result<Vec<_>, _>>()?;
                 let counts: Vec<usize> = parts.iter().map(|batch| batch.commands.len()).collect();
                 let applied = meta.apply(rows, &parts.iter().map(Arc::as_ref).collect::<Vec<_>>())?;
                 let outcomes = split(applied.outcomes, &counts).into_iter().map(Outcomes::Meta).collect();
-                Ok(Effects { changes: applied.changes, events: Vec::new(), outcomes })
+                Ok(Effects { changes: applied.changes, applied: Applied::default(), outcomes })
             }
         }
     }
@@ -104,11 +107,11 @@ impl Machine {
         }
     }
 
-    /// The record's head after the last apply.
-    pub fn record(&self) -> RecordHead {
+    /// The record's tree after the last apply.
+    pub fn record(&self) -> &Frontier {
         match self {
-            Machine::Rooms(shard) => RecordHead { size: shard.record_size(), root: shard.record_root() },
-            Machine::Meta(meta, _) => RecordHead { size: meta.record_size(), root: meta.record_root() },
+            Machine::Rooms(shard) => shard.record(),
+            Machine::Meta(meta, _) => meta.record(),
         }
     }
 }

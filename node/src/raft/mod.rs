@@ -7,7 +7,7 @@
 //! Tuning { heartbeat, election_min, election_max, .. }                // Default documented; Tuning::from_millis(heartbeat, election)
 //!
 //! trait ApplySink: Send + Sync + 'static {                            // implemented by fanout
-//!     fn applied(&self, shard: ShardId, events: Vec<RoomEvent>);      // in order, after the rows are committed; must not block
+//!     fn applied(&self, shard: ShardId, applied: &Applied);           // in order, after the rows are committed; must not block
 //!     fn replaced(&self, shard: ShardId);                             // a snapshot replaced the rows: start again from them
 //! }
 //!
@@ -57,7 +57,7 @@ pub use node_info::{Member, NodeInfo};
 pub use peers::{Dial, MAX_MESSAGE_BYTES, PeerError, Peers};
 pub use progress::Progress;
 pub use proposal::{Decoded, Outcomes, Proposal};
-pub use sink::{ApplySink, NoSink};
+pub use sink::{Applied, ApplySink, NoSink};
 pub use state::{StartError, StateMachine};
 pub use tuning::Tuning;
 pub use wire::WireError;

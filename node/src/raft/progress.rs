@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use hansard_domain::tree::Frontier;
 use tokio::sync::watch;
 
 use super::machine::RecordHead;
@@ -10,7 +11,8 @@ use super::machine::RecordHead;
 #[derive(Debug)]
 pub struct Progress {
     applied: watch::Sender<(u64, u64)>,
-    record: Mutex<RecordHead>,
+    /// Its root is a dozen hashes away, and seldom asked for.
+    record: Mutex<Frontier>,
 }
 
 impl Default for Progress {
@@ -20,8 +22,8 @@ impl Default for Progress {
 }
 
 impl Progress {
-    pub(super) fn advance(&self, term: u64, index: u64, record: RecordHead) {
-        *self.record.lock().expect("no holder panics") = record;
+    pub(super) fn advance(&self, term: u64, index: u64, record: &Frontier) {
+        self.record.lock().expect("no holder panics").clone_from(record);
         self.applied.send_replace((term, index));
     }
 
@@ -32,6 +34,7 @@ impl Progress {
 
     /// The record's head there.
     pub fn record(&self) -> RecordHead {
-        *self.record.lock().expect("no holder panics")
+        let record = self.record.lock().expect("no holder panics").clone();
+        RecordHead { size: record.size(), root: record.root() }
     }
 }

@@ -150,8 +150,8 @@ impl StateMachine {
                 responder.send(outcome);
             }
         }
-        if !effects.events.is_empty() {
-            self.sink.applied(self.shard, effects.events);
+        if !effects.applied.news.is_empty() {
+            self.sink.applied(self.shard, &effects.applied);
         }
         Ok(())
     }

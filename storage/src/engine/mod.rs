@@ -16,15 +16,15 @@ pub use sim::SimEngine;
 #[error("{0}")]
 pub struct EngineError(pub String);
 
-/// One step of a batch.
+/// One step of a batch. Keys and values of a batch may share memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteOp {
     /// Sets a key.
-    Put(Vec<u8>, Vec<u8>),
+    Put(Bytes, Bytes),
     /// Removes a key.
-    Delete(Vec<u8>),
+    Delete(Bytes),
     /// Removes all keys from the first (included) to the second (excluded).
-    DeleteRange(Vec<u8>, Vec<u8>),
+    DeleteRange(Bytes, Bytes),
 }
 
 impl WriteOp {

@@ -105,8 +105,8 @@ impl Rows {
         let damaged = Arc::make_mut(&mut self.damaged);
         for op in &batch.ops {
             match op {
-                WriteOp::Put(key, _) | WriteOp::Delete(key) => drop(damaged.remove(key)),
-                WriteOp::DeleteRange(from, to) => damaged.retain(|key| key < from || key >= to),
+                WriteOp::Put(key, _) | WriteOp::Delete(key) => drop(damaged.remove(&key[..])),
+                WriteOp::DeleteRange(from, to) => damaged.retain(|key| &key[..] < from || &key[..] >= to),
             }
         }
     }
@@ -116,14 +116,14 @@ fn apply(map: &mut Map, batch: &WriteBatch) {
     for op in &batch.ops {
         match op {
             WriteOp::Put(key, value) => {
-                map.insert(key.clone(), Bytes::copy_from_slice(value));
+                map.insert(key.to_vec(), Bytes::copy_from_slice(value));
             }
             WriteOp::Delete(key) => {
-                map.remove(key);
+                map.remove(&key[..]);
             }
             WriteOp::DeleteRange(from, to) => {
                 if from < to {
-                    let doomed: Vec<_> = map.range(from.clone()..to.clone()).map(|(k, _)| k.clone()).collect();
+                    let doomed: Vec<_> = map.range(from.to_vec()..to.to_vec()).map(|(k, _)| k.clone()).collect();
                     for key in doomed {
                         map.remove(&key);
                     }

@@ -131,7 +131,7 @@ impl SnapshotWriter {
             }
             let mut key = self.keyspace.to_be_bytes().to_vec();
             key.extend_from_slice(&row);
-            ops.push(WriteOp::Put(key, value));
+            ops.push(WriteOp::Put(key.into(), value.into()));
             self.last_key = row;
             self.rows += 1;
         }

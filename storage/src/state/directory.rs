@@ -17,13 +17,21 @@ const VERSION: u8 = 1;
 /// A keyspace's number: the first four bytes of its keys.
 pub(crate) type Keyspace = u32;
 
+/// Bytes of keyspace and table before a row's own key.
+pub(crate) const PREFIX: usize = 5;
+
 /// The key of a row of `keyspace`.
 pub(crate) fn row_key(keyspace: Keyspace, table: u8, key: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(5 + key.len());
+    let mut out = Vec::with_capacity(PREFIX + key.len());
+    put_row_key(&mut out, keyspace, table, key);
+    out
+}
+
+/// Appends the same.
+pub(crate) fn put_row_key(out: &mut Vec<u8>, keyspace: Keyspace, table: u8, key: &[u8]) {
     out.extend_from_slice(&keyspace.to_be_bytes());
     out.push(table);
     out.extend_from_slice(key);
-    out
 }
 
 /// Where keys of `keyspace` start.

@@ -13,7 +13,7 @@ use crate::engine::{EngineError, View};
 use crate::error::StoreError;
 use crate::log::Front;
 use crate::mark::{AppliedMark, LogPosition};
-use directory::{Keyspace, row_key};
+use directory::{Keyspace, PREFIX, row_key};
 use tables::{ShardTables, Tables};
 
 /// The rows of one shard. Clones share them.
@@ -76,9 +76,6 @@ fn whole(tables: &Tables, scanned: Result<(), EngineError>) -> Result<(), StoreE
         scanned => scanned.map_err(|error| tables.failed(error)),
     }
 }
-
-/// Bytes of keyspace and table before a row's own key.
-const PREFIX: usize = 5;
 
 impl Rows for ShardRows {
     type Error = StoreError;

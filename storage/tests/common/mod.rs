@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use hansard_domain::{Change, ShardId, Table};
+use hansard_domain::{Change, Key, ShardId, Table};
 use hansard_storage::{
     AppliedMark, Done, FreshIdentity, LogEntry, OpenError, Options, RocksOptions, Seams, ShardStore, SimDisk,
     SimEngine, Store, WriterMode,
@@ -88,7 +88,7 @@ pub(crate) fn mark(term: u64, index: u64) -> AppliedMark {
 }
 
 pub(crate) fn put(key: &str, value: &str) -> Change {
-    Change { table: Table::Event, key: key.into(), value: Some(value.into()) }
+    Change { table: Table::Event, key: Key::new(key.as_bytes()), value: Some(Bytes::copy_from_slice(value.as_bytes())) }
 }
 
 pub(crate) fn indexes(shard: &ShardStore) -> Vec<(u64, u64)> {
