@@ -6,8 +6,8 @@ use std::{
 };
 
 use hansard_proto::{
-    any,
-    v1::{Call, Send, SetPresence, SetTyping, connect_request, connect_response},
+    any, hot,
+    v1::{Call, SetPresence, SetTyping, connect_request, connect_response},
 };
 use prost::{Message, Name};
 use prost_types::Timestamp;
@@ -93,6 +93,8 @@ impl Client {
         let last_error = Arc::new(Mutex::new("none answered".to_owned()));
         let deadline = config.connect_deadline;
         let client = Self { handle: Arc::new(Handle { core: core.clone(), deadline: config.deadline }) };
+        let keeper = core.clone();
+        tokio::spawn(async move { keeper.keep_deadlines().await });
         tokio::spawn(Driver::new(core.clone(), config, connected, last_error.clone()).run());
         match tokio::time::timeout(deadline, standing).await {
             Ok(Ok(())) => Ok(client),
@@ -123,11 +125,11 @@ impl Client {
         id: RequestId,
         deadline: Instant,
     ) -> Result<Receipt, ClientError> {
-        let send = Send { request_id: id.to_string(), room: room.to_owned(), text: text.into() };
-        let frame = connect_request::Frame::Send(send);
-        let (answer, attempts) = self.settle(&self.core().sends, deadline, |core| core.submit(id, frame)).await?;
+        let frame = hot::send(&id.bytes(), room, &text.into()).into();
+        let submit = |core: &Core| core.submit(id, frame, deadline);
+        let (answer, attempts) = self.settle(&self.core().sends, deadline, submit).await?;
         match answer {
-            Answer::Ack(ack) => Ok(Receipt { request_id: id, room: ack.room, seq: ack.seq, time: ack.time, attempts }),
+            Answer::Ack { room, seq, time } => Ok(Receipt { request_id: id, room, seq, time, attempts }),
             Answer::Reply(_) => Err(ClientError::Protocol("a send was answered by a reply".into())),
         }
     }
@@ -148,9 +150,10 @@ impl Client {
         let (method, body) = (method.to_owned(), Some(any::pack(request)));
         let frame = |id| connect_request::Frame::Call(Call { id, method, body });
         let request_id = request_id.map(str::to_owned);
-        match self.settle(&self.core().calls, deadline, |core| core.submit_call(request_id, frame)).await?.0 {
+        let submit = |core: &Core| core.submit_call(request_id, frame, deadline);
+        match self.settle(&self.core().calls, deadline, submit).await?.0 {
             Answer::Reply(body) => any::unpack(&body).map_err(|error| ClientError::Protocol(error.to_string())),
-            Answer::Ack(_) => Err(ClientError::Protocol("a call was answered by an ack".into())),
+            Answer::Ack { .. } => Err(ClientError::Protocol("a call was answered by an ack".into())),
         }
     }
 
@@ -172,14 +175,13 @@ impl Client {
         };
         let (key, answer) = submit(core)?;
         let wanted = Wanted { core, key };
-        match timeout_at(deadline, answer).await {
-            Ok(Ok(outcome)) => {
+        match answer.await {
+            Ok(outcome) => {
                 // Settled requests are gone from the core already.
                 std::mem::forget(wanted);
                 outcome
             }
-            Ok(Err(_)) => Err(core.ended().unwrap_or(ClientError::Closed)),
-            Err(_) => Err(core.expire(key)),
+            Err(_) => Err(core.ended().unwrap_or(ClientError::Closed)),
         }
     }
 

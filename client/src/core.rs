@@ -8,13 +8,15 @@ use std::{
 };
 
 use hansard_proto::{
+    hot::AckFrame,
     rpc::Status,
     status,
-    v1::{ConnectRequest, Cursor, Reconnect, Welcome, connect_request, connect_response, reply},
+    v1::{Ack, ConnectRequest, Cursor, Reconnect, Welcome, connect_request, connect_response, reply},
 };
+use prost::{Message, bytes::Bytes};
 use tokio::{
     sync::{Notify, Semaphore, broadcast, mpsc, oneshot},
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 use tonic::Code;
 
@@ -78,6 +80,8 @@ pub(crate) struct Core {
     pub(crate) calls: Semaphore,
     /// Wakes the driver when the client is closed, and when it should watch the session closely.
     pub(crate) attention: Notify,
+    /// Wakes the keeper of deadlines when the client is closed, and when one is due sooner than it knows.
+    deadlines: Notify,
     pub(crate) signals: broadcast::Sender<connect_response::Frame>,
     max_follows: usize,
     follow_buffer: usize,
@@ -90,6 +94,7 @@ impl Core {
             sends: Semaphore::new(config.max_sends.max(1)),
             calls: Semaphore::new(config.max_calls.max(1)),
             attention: Notify::new(),
+            deadlines: Notify::new(),
             signals: broadcast::channel(SIGNALS).0,
             max_follows: config.max_follows,
             follow_buffer: config.follow_buffer.max(4),
@@ -104,15 +109,12 @@ impl Core {
     pub(crate) fn submit(
         &self,
         id: RequestId,
-        frame: connect_request::Frame,
+        frame: Bytes,
+        deadline: Instant,
     ) -> Result<(Key, oneshot::Receiver<Outcome>), ClientError> {
-        let mut state = self.lock();
-        let key = Key::Frame(id);
+        let state = self.lock();
         state.check_open()?;
-        let answer = state.requests.insert(key, frame, Some(id.to_string()))?;
-        state.send(Out::Request(key));
-        self.watch(&mut state);
-        Ok((key, answer))
+        self.ask(state, Key::Frame(id), frame, None, deadline)
     }
 
     /// Makes a call. `frame` gets the call's number.
@@ -120,24 +122,60 @@ impl Core {
         &self,
         request_id: Option<String>,
         frame: impl FnOnce(u64) -> connect_request::Frame,
+        deadline: Instant,
     ) -> Result<(Key, oneshot::Receiver<Outcome>), ClientError> {
         let mut state = self.lock();
         state.check_open()?;
         state.calls_made += 1;
         let key = Key::Call(state.calls_made);
-        let frame = frame(state.calls_made);
-        let answer = state.requests.insert(key, frame, request_id)?;
+        let frame = encode(frame(state.calls_made));
+        self.ask(state, key, frame, request_id, deadline)
+    }
+
+    fn ask(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        key: Key,
+        frame: Bytes,
+        request_id: Option<String>,
+        deadline: Instant,
+    ) -> Result<(Key, oneshot::Receiver<Outcome>), ClientError> {
+        let answer = state.requests.insert(key, frame, request_id, deadline)?;
         state.send(Out::Request(key));
         self.watch(&mut state);
+        let sooner = state.requests.is_sooner(deadline);
+        drop(state);
+        if sooner {
+            self.deadlines.notify_one();
+        }
         Ok((key, answer))
+    }
+
+    /// Gives up requests whose deadlines pass, until the client ends.
+    pub(crate) async fn keep_deadlines(&self) {
+        loop {
+            let due = {
+                let mut state = self.lock();
+                if state.ended.is_some() {
+                    return;
+                }
+                state.requests.expire_due(Instant::now())
+            };
+            let due = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                () = self.deadlines.notified() => {}
+            }
+        }
     }
 
     pub(crate) fn forget(&self, key: Key) {
         self.lock().requests.forget(key);
-    }
-
-    pub(crate) fn expire(&self, key: Key) -> ClientError {
-        self.lock().requests.expire(key)
     }
 
     /// Sends a frame that has no answer, if a session stands and is not behind.
@@ -189,6 +227,7 @@ impl Core {
         self.sends.close();
         self.calls.close();
         self.attention.notify_one();
+        self.deadlines.notify_one();
     }
 
     /// A request waits for an answer: a router that falls silent now must be found out soon.
@@ -283,14 +322,14 @@ impl Core {
     }
 
     /// The next frame for the session of this number; ends when the session is over.
-    pub(crate) fn poll_outgoing(&self, generation: u64, cx: &mut Context<'_>) -> Poll<Option<ConnectRequest>> {
+    pub(crate) fn poll_outgoing(&self, generation: u64, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let mut state = self.lock();
         if state.generation != generation {
             return Poll::Ready(None);
         }
         while let Some(out) = state.outbox.pop_front() {
             let frame = match out {
-                Out::Frame(frame) => Some(ConnectRequest { frame: Some(frame) }),
+                Out::Frame(frame) => Some(encode(frame)),
                 Out::Request(key) => state.requests.render(key),
             };
             if frame.is_some() {
@@ -303,13 +342,21 @@ impl Core {
         Poll::Pending
     }
 
+    /// Takes an ack of the server's.
+    pub(crate) fn acked(&self, ack: &AckFrame<'_>) {
+        let AckFrame { request, room, seq, time } = *ack;
+        let key = Key::Frame(RequestId::of_bytes(request.as_bytes()));
+        let answer = Answer::Ack { room: room.to_owned(), seq, time: Some(time) };
+        self.lock().requests.settle(key, answer);
+    }
+
     /// Takes a frame of the server's.
     pub(crate) fn receive(&self, frame: connect_response::Frame) -> Option<Control> {
         use connect_response::Frame;
         let mut state = self.lock();
         match frame {
-            Frame::Ack(ack) => match ack.request_id.parse::<RequestId>() {
-                Ok(id) => state.requests.settle(Key::Frame(id), Answer::Ack(ack)),
+            Frame::Ack(Ack { request_id, room, seq, time }) => match request_id.parse::<RequestId>() {
+                Ok(id) => state.requests.settle(Key::Frame(id), Answer::Ack { room, seq, time }),
                 Err(_) => return Some(Control::Broken("an ack without a request id")),
             },
             Frame::Refusal(refusal) => {
@@ -405,6 +452,10 @@ impl State {
             Ended::Later(delay) => self.retry_in(delay, Retry::Follow(room.to_owned())),
         }
     }
+}
+
+fn encode(frame: connect_request::Frame) -> Bytes {
+    ConnectRequest { frame: Some(frame) }.encode_to_vec().into()
 }
 
 fn no_reason() -> Status {

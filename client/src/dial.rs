@@ -3,22 +3,27 @@
 use std::{io, sync::Arc, time::Duration};
 
 use hansard_proto::{
+    hot::BytesCodec,
     rpc::Status,
     status,
     v1::{
         ConnectRequest, ConnectResponse, Hello, Welcome, connect_request, connect_response,
-        session_service_client::SessionServiceClient,
     },
 };
 use hyper_util::rt::TokioIo;
+use prost::{Message, bytes::Bytes};
 use tonic::{
-    Code, Streaming,
+    Code, IntoStreamingRequest, Streaming,
+    client::Grpc,
+    codegen::http::uri::PathAndQuery,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Uri},
 };
 use tower::{Service, service_fn};
 
 use crate::{ClientError, Config, Connector, Io, core::Core, outgoing::Outgoing};
 
+/// The session's path.
+const CONNECT: PathAndQuery = PathAndQuery::from_static("/hansard.v1.SessionService/Connect");
 /// How long a TCP and TLS connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long hello and welcome may take; the router may have to ask its cluster who the person is.
@@ -27,7 +32,8 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 /// A session that stands.
 pub(crate) struct Session {
     pub(crate) welcome: Welcome,
-    pub(crate) frames: Streaming<ConnectResponse>,
+    /// Each the bytes of a `ConnectResponse`.
+    pub(crate) frames: Streaming<Bytes>,
 }
 
 /// Why no session stands.
@@ -96,10 +102,14 @@ async fn open(core: &Arc<Core>, config: &Config, channel: Channel, token: String
     let (generation, cursors) = core.begin();
     let hello = Hello { token, cursors, agent: config.agent.clone() };
     let hello = ConnectRequest { frame: Some(connect_request::Frame::Hello(hello)) };
-    let outgoing = Outgoing::new(core.clone(), generation, hello);
-    let mut client = SessionServiceClient::new(channel);
-    let mut frames = client.connect(outgoing).await.map_err(|error| ended(&error))?.into_inner();
-    match frames.message().await.map_err(|error| ended(&error))?.and_then(|response| response.frame) {
+    let outgoing = Outgoing::new(core.clone(), generation, &hello);
+    let mut client = Grpc::new(channel);
+    client.ready().await.map_err(|error| DialError::Lost(causes(&error)))?;
+    let session = client.streaming(outgoing.into_streaming_request(), CONNECT, BytesCodec);
+    let mut frames = session.await.map_err(|error| ended(&error))?.into_inner();
+    let first = frames.message().await.map_err(|error| ended(&error))?.map(ConnectResponse::decode);
+    let first = first.transpose().map_err(|error| DialError::Lost(error.to_string()))?;
+    match first.and_then(|response| response.frame) {
         Some(connect_response::Frame::Welcome(welcome)) => Ok(Session { welcome, frames }),
         Some(connect_response::Frame::Refusal(refusal)) => Err(refused(refusal.status.unwrap_or_default())),
         Some(connect_response::Frame::Reconnect(reconnect)) => Err(refused(reconnect.status.unwrap_or_default())),

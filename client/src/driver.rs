@@ -4,9 +4,10 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use hansard_proto::{
-    status,
-    v1::{ConnectResponse, Ping, Reconnect, connect_request::Frame},
+    hot, status,
+    v1::{ConnectResponse, Ping, Reconnect, connect_request},
 };
+use prost::{Message, bytes::Bytes};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep, sleep_until},
@@ -199,7 +200,7 @@ async fn read(core: &Core, mut session: Session) -> End {
                 core.retry_due(now);
                 match pulse.beat(now, || core.still_watched()) {
                     Beat::Quiet => {}
-                    Beat::Ping => core.send_soft(Frame::Ping(Ping { nonce: dice::random() })),
+                    Beat::Ping => core.send_soft(connect_request::Frame::Ping(Ping { nonce: dice::random() })),
                     Beat::Dead => return End::Lost(format!("silence for {:?}", now - pulse.heard)),
                 }
             }
@@ -207,10 +208,10 @@ async fn read(core: &Core, mut session: Session) -> End {
     }
 }
 
-type Message = Result<Option<ConnectResponse>, tonic::Status>;
+type Frame = Result<Option<Bytes>, tonic::Status>;
 
 /// Takes a message, and those that are there already.
-fn take_batch(core: &Core, session: &mut Session, first: Message) -> ControlFlow<End> {
+fn take_batch(core: &Core, session: &mut Session, first: Frame) -> ControlFlow<End> {
     let mut message = first;
     for _ in 0..READ_BATCH {
         take(core, message)?;
@@ -222,9 +223,9 @@ fn take_batch(core: &Core, session: &mut Session, first: Message) -> ControlFlow
     take(core, message)
 }
 
-fn take(core: &Core, message: Message) -> ControlFlow<End> {
-    let response = match message {
-        Ok(Some(response)) => response,
+fn take(core: &Core, message: Frame) -> ControlFlow<End> {
+    let frame = match message {
+        Ok(Some(frame)) => frame,
         Ok(None) => return ControlFlow::Break(End::Lost("the router ended the session".into())),
         Err(status) if status.code() == Code::Unauthenticated => {
             return ControlFlow::Break(End::Unauthenticated(status::from_tonic(&status)));
@@ -233,9 +234,15 @@ fn take(core: &Core, message: Message) -> ControlFlow<End> {
             return ControlFlow::Break(End::Lost(format!("{}: {}", status.code(), status.message())));
         }
     };
-    // A frame that a later version has and we do not know is passed over.
-    let Some(frame) = response.frame else {
+    if let Some(ack) = hot::read_ack(&frame) {
+        core.acked(&ack);
         return ControlFlow::Continue(());
+    }
+    let frame = match ConnectResponse::decode(frame) {
+        Ok(ConnectResponse { frame: Some(frame) }) => frame,
+        // A frame that a later version has and we do not know is passed over.
+        Ok(ConnectResponse { frame: None }) => return ControlFlow::Continue(()),
+        Err(error) => return ControlFlow::Break(End::Lost(format!("protocol error: {error}"))),
     };
     match core.receive(frame) {
         None => ControlFlow::Continue(()),

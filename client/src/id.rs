@@ -37,11 +37,26 @@ impl RequestId {
         assert!(count >> COUNTER_BITS == 0, "a process has no use for so many ids");
         Self(process << COUNTER_BITS | u128::from(count))
     }
+
+    /// Its bytes, as their digits are written.
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// The id with these bytes.
+    pub(crate) fn of_bytes(bytes: &[u8; 16]) -> Self {
+        Self(u128::from_be_bytes(*bytes))
+    }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        for (digits, byte) in text.chunks_exact_mut(2).zip(self.bytes()) {
+            (digits[0], digits[1]) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
+        }
+        f.write_str(std::str::from_utf8(&text).expect("digits are ASCII"))
     }
 }
 
@@ -80,6 +95,8 @@ mod tests {
     fn reads_what_it_writes_and_uuids() {
         let id = RequestId::fresh();
         assert_eq!(id.to_string().parse::<RequestId>().unwrap(), id);
+        assert_eq!(RequestId::of_bytes(&id.bytes()), id);
+        assert_eq!(RequestId(0x0a0b).to_string(), format!("{:032x}", 0x0a0b));
         let uuid = "0A0b0c0d-0000-1111-2222-333344445555";
         assert_eq!(canonical(uuid).unwrap(), "0a0b0c0d000011112222333344445555");
     }

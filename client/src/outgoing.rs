@@ -8,6 +8,7 @@ use std::{
 
 use futures_util::Stream;
 use hansard_proto::v1::ConnectRequest;
+use prost::{Message, bytes::Bytes};
 
 use crate::core::Core;
 
@@ -15,19 +16,19 @@ use crate::core::Core;
 pub(crate) struct Outgoing {
     core: Arc<Core>,
     generation: u64,
-    hello: Option<ConnectRequest>,
+    hello: Option<Bytes>,
 }
 
 impl Outgoing {
-    pub(crate) fn new(core: Arc<Core>, generation: u64, hello: ConnectRequest) -> Self {
-        Self { core, generation, hello: Some(hello) }
+    pub(crate) fn new(core: Arc<Core>, generation: u64, hello: &ConnectRequest) -> Self {
+        Self { core, generation, hello: Some(hello.encode_to_vec().into()) }
     }
 }
 
 impl Stream for Outgoing {
-    type Item = ConnectRequest;
+    type Item = Bytes;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ConnectRequest>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(hello) = self.hello.take() {
             return Poll::Ready(Some(hello));
         }

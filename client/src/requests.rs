@@ -1,14 +1,14 @@
 //! Requests under way: sends and calls, each kept until its outcome is known.
 
-use std::{collections::HashMap, time::Duration};
-
-use hansard_proto::{
-    rpc::Status,
-    status,
-    v1::{Ack, ConnectRequest, connect_request::Frame},
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
 };
-use prost_types::Any;
-use tokio::sync::oneshot;
+
+use hansard_proto::{rpc::Status, status};
+use prost::bytes::Bytes;
+use prost_types::{Any, Timestamp};
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     ClientError, RequestId, backoff,
@@ -27,7 +27,7 @@ pub(crate) enum Key {
 /// What a server answered.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    Ack(Ack),
+    Ack { room: String, seq: u64, time: Option<Timestamp> },
     Reply(Any),
 }
 
@@ -35,10 +35,12 @@ pub(crate) enum Answer {
 pub(crate) type Outcome = Result<(Answer, u32), ClientError>;
 
 struct Pending {
-    frame: Frame,
+    /// The frame as it is sent, each time.
+    frame: Bytes,
     reply: oneshot::Sender<Outcome>,
-    /// What to repeat the intent with, for errors.
+    /// What to repeat the intent with, for errors, if the key does not say.
     request_id: Option<String>,
+    deadline: Instant,
     /// The order in which requests were made; repeated in the same order after a reconnect.
     order: u64,
     sent: u32,
@@ -50,6 +52,8 @@ struct Pending {
 pub(crate) struct Requests {
     pending: HashMap<Key, Pending>,
     made: u64,
+    /// No request's deadline is before it.
+    due: Option<Instant>,
 }
 
 impl Requests {
@@ -57,23 +61,46 @@ impl Requests {
     pub(crate) fn insert(
         &mut self,
         key: Key,
-        frame: Frame,
+        frame: Bytes,
         request_id: Option<String>,
+        deadline: Instant,
     ) -> Result<oneshot::Receiver<Outcome>, ClientError> {
-        if self.pending.contains_key(&key) {
+        let Entry::Vacant(place) = self.pending.entry(key) else {
             return Err(ClientError::Invalid("a request with this id is under way already".into()));
-        }
+        };
         let (reply, answer) = oneshot::channel();
         self.made += 1;
-        self.pending.insert(key, Pending { frame, reply, request_id, order: self.made, sent: 0, last: None });
+        place.insert(Pending { frame, reply, request_id, deadline, order: self.made, sent: 0, last: None });
         Ok(answer)
     }
 
     /// The frame to send for a request, if it is still wanted.
-    pub(crate) fn render(&mut self, key: Key) -> Option<ConnectRequest> {
+    pub(crate) fn render(&mut self, key: Key) -> Option<Bytes> {
         let pending = self.pending.get_mut(&key)?;
         pending.sent += 1;
-        Some(ConnectRequest { frame: Some(pending.frame.clone()) })
+        Some(pending.frame.clone())
+    }
+
+    /// Whether the deadlines must be looked at sooner than was said before, because of a new one.
+    pub(crate) fn is_sooner(&mut self, deadline: Instant) -> bool {
+        let sooner = self.due.is_none_or(|due| deadline < due);
+        if sooner {
+            self.due = Some(deadline);
+        }
+        sooner
+    }
+
+    /// Gives up the requests whose deadlines have passed. Returns when to look again. One look at all of them now and then is
+    /// cheaper than a timer for each.
+    pub(crate) fn expire_due(&mut self, now: Instant) -> Option<Instant> {
+        if self.due.is_some_and(|due| due <= now) {
+            for (key, pending) in self.pending.extract_if(|_, pending| pending.deadline <= now) {
+                let (reply, error) = expired(key, pending);
+                let _ = reply.send(Err(error));
+            }
+            self.due = self.pending.values().map(|pending| pending.deadline).min();
+        }
+        self.due
     }
 
     /// The outcome is known. Answers to what nobody waits for any more are dropped.
@@ -92,7 +119,7 @@ impl Requests {
             return Some(backoff::retry_delay(pending.sent, least));
         }
         let pending = self.pending.remove(&key)?;
-        let _ = pending.reply.send(Err(ClientError::from_status(&error, pending.request_id)));
+        let _ = pending.reply.send(Err(ClientError::from_status(&error, request_id(key, pending.request_id))));
         None
     }
 
@@ -108,23 +135,6 @@ impl Requests {
         self.pending.remove(&key);
     }
 
-    /// The deadline passed: what is known of the outcome.
-    pub(crate) fn expire(&mut self, key: Key) -> ClientError {
-        match self.pending.remove(&key) {
-            // Whatever the newest attempt came to, an earlier one may be under way still.
-            Some(Pending { last: Some(status), request_id, .. }) => {
-                ClientError::Unknown { detail: Box::new(Detail::of(&status)), request_id }
-            }
-            Some(Pending { sent: 0, request_id, .. }) => {
-                unknown("NOT_SENT", "no session stood before the deadline", request_id)
-            }
-            Some(Pending { request_id, .. }) => {
-                unknown("DEADLINE_EXCEEDED", "no answer before the deadline", request_id)
-            }
-            None => ClientError::Closed,
-        }
-    }
-
     /// All requests, in the order in which they were made.
     pub(crate) fn keys_in_order(&self) -> Vec<Key> {
         let mut keys: Vec<_> = self.pending.iter().map(|(key, pending)| (pending.order, *key)).collect();
@@ -134,10 +144,10 @@ impl Requests {
 
     /// The client ends. What was never sent fails with the cause; the rest is unknown.
     pub(crate) fn end(&mut self, cause: &ClientError) {
-        for (_, pending) in self.pending.drain() {
+        for (key, pending) in self.pending.drain() {
             let error = match pending.sent {
                 0 => cause.clone(),
-                _ => unknown("SESSION_ENDED", &cause.to_string(), pending.request_id),
+                _ => unknown("SESSION_ENDED", &cause.to_string(), request_id(key, pending.request_id)),
             };
             let _ = pending.reply.send(Err(error));
         }
@@ -149,25 +159,72 @@ impl Requests {
     }
 }
 
+/// What to repeat an intent with.
+fn request_id(key: Key, said: Option<String>) -> Option<String> {
+    match key {
+        Key::Frame(id) => Some(id.to_string()),
+        Key::Call(_) => said,
+    }
+}
+
+/// The deadline passed: what is known of the outcome, and whom to tell.
+fn expired(key: Key, pending: Pending) -> (oneshot::Sender<Outcome>, ClientError) {
+    let request_id = request_id(key, pending.request_id);
+    let error = match pending.last {
+        // Whatever the newest attempt came to, an earlier one may be under way still.
+        Some(status) => ClientError::Unknown { detail: Box::new(Detail::of(&status)), request_id },
+        None if pending.sent == 0 => unknown("NOT_SENT", "no session stood before the deadline", request_id),
+        None => unknown("DEADLINE_EXCEEDED", "no answer before the deadline", request_id),
+    };
+    (pending.reply, error)
+}
+
 fn unknown(reason: &str, message: &str, request_id: Option<String>) -> ClientError {
     ClientError::Unknown { detail: Box::new(Detail::local(reason, message)), request_id }
 }
 
 #[cfg(test)]
 mod tests {
-    use hansard_proto::v1::Ping;
     use tonic::Code;
 
     use super::*;
 
-    #[test]
-    fn a_deadline_after_a_retryable_answer_leaves_the_outcome_unknown() {
-        let (mut requests, key) = (Requests::default(), Key::Call(1));
-        let _answer = requests.insert(key, Frame::Ping(Ping { nonce: 1 }), Some("ab".to_owned())).expect("it is new");
+    #[tokio::test]
+    async fn a_deadline_after_a_retryable_answer_leaves_the_outcome_unknown() {
+        let (mut requests, key, now) = (Requests::default(), Key::Call(1), Instant::now());
+        let answer = requests.insert(key, Bytes::new(), Some("ab".to_owned()), now).expect("it is new");
+        assert!(requests.is_sooner(now));
         requests.render(key);
         let busy = status::retryable(Code::ResourceExhausted, "OVERLOADED", "busy", Duration::from_millis(1));
         assert!(requests.fail(key, busy).is_some());
-        let expired = requests.expire(key);
+        assert_eq!(requests.expire_due(now), None);
+        let expired = answer.await.expect("it is told").expect_err("its time is over");
         assert!(matches!(&expired, ClientError::Unknown { request_id: Some(id), .. } if id == "ab"), "{expired}");
+    }
+
+    #[tokio::test]
+    async fn deadlines_are_looked_at_when_the_first_of_them_is_due() {
+        let (mut requests, now) = (Requests::default(), Instant::now());
+        let at = |seconds| now + Duration::from_secs(seconds);
+        let mut answers: Vec<_> = [5, 3, 9]
+            .into_iter()
+            .map(|seconds| {
+                let id = RequestId::fresh();
+                let answer = requests.insert(Key::Frame(id), Bytes::new(), None, at(seconds)).expect("it is new");
+                (requests.is_sooner(at(seconds)), id, answer)
+            })
+            .collect();
+        assert_eq!(answers.iter().map(|(sooner, ..)| *sooner).collect::<Vec<_>>(), [true, true, false]);
+        assert_eq!(requests.expire_due(at(2)), Some(at(3)));
+        assert_eq!(requests.expire_due(at(5)), Some(at(9)));
+        let (_, _, last) = answers.pop().expect("the third");
+        for (_, id, answer) in answers {
+            let error = answer.await.expect("it is told").expect_err("its time is over");
+            let wanted = id.to_string();
+            assert!(matches!(&error, ClientError::Unknown { request_id: Some(id), .. } if *id == wanted), "{error}");
+        }
+        requests.settle(Key::Call(1), Answer::Reply(Any::default()));
+        assert_eq!((requests.len(), requests.expire_due(at(9)), requests.len()), (1, None, 0));
+        assert!(last.await.expect("it is told").is_err());
     }
 }

@@ -24,6 +24,16 @@ impl Content {
         Self { text: Some(text.into()), ..Self::default() }
     }
 
+    /// The canonical bytes of content that is only text.
+    pub fn text_bytes(text: &str) -> Bytes {
+        let len_len = text.len().checked_ilog2().map_or(1, |bits| bits as usize / 7 + 1);
+        // Not a byte more: what is left over would cost an allocation of its own.
+        let mut out = Vec::with_capacity(1 + len_len + text.len());
+        out.put_u8(1);
+        out.put_blob(text.as_bytes());
+        out.into()
+    }
+
     /// The canonical bytes.
     pub fn encode(&self) -> Bytes {
         let fields = [&self.text, &self.name, &self.topic, &self.reason];
@@ -73,6 +83,13 @@ mod tests {
             assert!(Content::decode(bad).is_err(), "{bad:?}");
         }
         assert_eq!(Content::decode(&[]), Ok(Content::default()));
+    }
+
+    #[test]
+    fn text_alone_is_encoded_as_content_is() {
+        for text in ["", "x", &"é".repeat(100), &"x".repeat(MAX_TEXT_BYTES)] {
+            assert_eq!(Content::text_bytes(text), Content::text(text).encode());
+        }
     }
 
     #[test]

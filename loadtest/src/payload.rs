@@ -43,20 +43,20 @@ impl Writer {
 
     /// A text of `bytes` bytes, at least [`HEADER`].
     pub(crate) fn text(&mut self, stamp: Stamp, bytes: usize) -> String {
-        use std::fmt::Write;
-        let mut text = String::with_capacity(bytes.max(HEADER));
+        use std::io::Write;
+        let mut text = Vec::with_capacity(bytes.max(HEADER));
         let Stamp { publisher, counter, intended_us } = stamp;
         write!(text, "{publisher:08x}{:012x}{:012x}", counter & 0xffff_ffff_ffff, intended_us & 0xffff_ffff_ffff)
-            .expect("a String takes all");
-        let mut bits = 0;
-        for n in 0..bytes.saturating_sub(HEADER) {
-            if n % 10 == 0 {
-                bits = self.next();
+            .expect("a Vec takes all");
+        text.resize(bytes.max(HEADER), 0);
+        for chunk in text[HEADER..].chunks_mut(10) {
+            let mut bits = self.next();
+            for letter in chunk {
+                *letter = ALPHABET[(bits & 63) as usize];
+                bits >>= 6;
             }
-            text.push(char::from(ALPHABET[(bits & 63) as usize]));
-            bits >>= 6;
         }
-        text
+        String::from_utf8(text).expect("letters and digits are ASCII")
     }
 }
 

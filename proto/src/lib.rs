@@ -7,6 +7,7 @@ mod generated;
 
 pub mod any;
 pub mod convert;
+pub mod hot;
 pub mod json;
 pub mod pool;
 pub mod reason;

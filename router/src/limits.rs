@@ -99,8 +99,10 @@ pub const REFUSALS_ROUND: usize = 64;
 /// Time between rounds.
 pub const REFUSALS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Frames of one connection that wait for HTTP/2.
-pub const GRPC_FRAMES: usize = 16;
+/// Frames of one connection that wait for HTTP/2: as many acks as often come together.
+pub const GRPC_FRAMES: usize = 128;
+/// Their bytes; one frame may cross it.
+pub const GRPC_BYTES: usize = 64 << 10;
 /// Largest HTTP header list, bytes.
 pub const HEADER_BYTES: u32 = 32 << 10;
 /// HTTP/2 streams per connection.

@@ -28,6 +28,14 @@ pub(crate) struct Committed {
 }
 
 impl Proposal {
+    /// The seq that the action is about, or 0.
+    pub(crate) fn target_seq(&self) -> u64 {
+        match self.action {
+            Action::MarkRead { seq, .. } => seq,
+            action => action.target().unwrap_or_default(),
+        }
+    }
+
     /// As nodes are told.
     pub(crate) fn into_wire(self) -> Propose {
         convert::propose(self.request, &self.action, self.content).expect("actions in rooms have a wire form")

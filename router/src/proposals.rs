@@ -2,15 +2,23 @@
 
 use bytes::Bytes;
 use hansard_domain::{Action, Content};
+use hansard_proto::hot::SendFrame;
 
 use crate::fields;
 use crate::proposal::Proposal;
 use crate::refuse::Fault;
 
+/// Says something, in a frame that is plain; `None` if there is something wrong with the text.
+pub(crate) fn send_of(send: &SendFrame<'_>) -> Option<Proposal> {
+    let SendFrame { request, room, text } = *send;
+    let content = Content::text_bytes(fields::text(text).ok()?);
+    Some(Proposal { request, room, action: Action::SendMessage { room }, content })
+}
+
 /// Says something.
 pub(crate) fn send(request: &str, room: &str, text: &str) -> Result<Proposal, Fault> {
     let (request, room) = (fields::request(request)?, fields::room(room)?);
-    let content = Content::text(fields::text(text)?).encode();
+    let content = Content::text_bytes(fields::text(text)?);
     Ok(Proposal { request, room, action: Action::SendMessage { room }, content })
 }
 

@@ -5,7 +5,10 @@ use std::collections::{HashMap, VecDeque, hash_map::Entry as Slot};
 use bytes::Bytes;
 use hansard_domain::RoomId;
 use hansard_proto::{
-    cluster::v1::{Directory, Entry, LinkResponse, LinkWelcome, NodeReply, RoomFeed, Signal, SubscribedAt},
+    cluster::v1::{
+        Committed, Directory, Entry, LinkResponse, LinkWelcome, NodeReply, Proposed, RoomFeed, Signal, SubscribedAt,
+        node_reply::Outcome,
+    },
     rpc::Status,
 };
 use prost::Message;
@@ -24,6 +27,12 @@ const SIGNALS: usize = 4_096;
 
 /// A response is closed at so many bytes: far below gRPC's limit of 4 MiB for a message, and few enough to be encoded at once.
 const RESPONSE_BYTES: usize = 256 << 10;
+
+/// The first version of the link's messages that has commits in lists.
+const LISTS: u32 = 2;
+
+/// What a commit weighs in a list, bytes: an id, a seq and a time.
+const COMMIT_BYTES: usize = 20;
 
 /// What an entry weighs beside its content, bytes.
 const ENTRY_OVERHEAD: usize = 64;
@@ -54,6 +63,11 @@ pub(crate) struct Outbox {
 #[derive(Default)]
 struct State {
     welcome: Option<LinkWelcome>,
+    /// The router reads commits in lists.
+    lists: bool,
+    committed: Committed,
+    /// Of the calls in `committed`.
+    permits: Vec<Permit>,
     replies: VecDeque<(NodeReply, Option<Permit>)>,
     feeds: VecDeque<(RoomId, Item)>,
     feed_bytes: usize,
@@ -69,9 +83,28 @@ enum Item {
 }
 
 impl Outbox {
-    /// The first message.
-    pub(crate) fn welcome(&self, welcome: LinkWelcome) {
-        self.change(|state| state.welcome = Some(welcome));
+    /// The first message, for a router that speaks this version of the link's messages.
+    pub(crate) fn welcome(&self, welcome: LinkWelcome, protocol: u32) {
+        self.change(|state| {
+            state.welcome = Some(welcome);
+            state.lists = protocol >= LISTS;
+        });
+    }
+
+    /// A proposal was committed; see [`Outbox::reply`].
+    pub(crate) fn proposed(&self, id: u64, proposed: Proposed, permit: Permit) {
+        self.change(|state| {
+            let Proposed { seq, time_us, repeated } = proposed;
+            if repeated || !state.lists {
+                let outcome = Some(Outcome::Proposed(proposed));
+                state.replies.push_back((NodeReply { id, outcome }, Some(permit)));
+                return;
+            }
+            state.committed.calls.push(id);
+            state.committed.seqs.push(seq);
+            state.committed.times_us.push(time_us);
+            state.permits.push(permit);
+        });
     }
 
     /// An answer. Its permit bounds how many calls are under way, and is given back when the answer is on its way.
@@ -197,7 +230,11 @@ impl State {
         }
         let mut response = LinkResponse { directory: self.directory.take(), ..LinkResponse::default() };
         response.signals.extend(self.signals.drain(..));
-        let mut bytes = 0;
+        let mut bytes = self.permits.len() * COMMIT_BYTES;
+        if !self.permits.is_empty() {
+            self.permits.clear();
+            response.committed = Some(std::mem::take(&mut self.committed));
+        }
         while bytes < RESPONSE_BYTES
             && let Some((reply, _permit)) = self.replies.pop_front()
         {
@@ -206,6 +243,7 @@ impl State {
         }
         self.take_feeds(&mut response, bytes);
         let empty = response.directory.is_none()
+            && response.committed.is_none()
             && response.replies.is_empty()
             && response.feeds.is_empty()
             && response.signals.is_empty();
@@ -313,6 +351,28 @@ mod tests {
         outbox.close();
         assert!(!outbox.space().await);
         assert!(outbox.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn commits_go_in_lists_to_those_who_read_them() {
+        let proposed = |repeated| Proposed { seq: 3, time_us: 4, repeated };
+        let link = std::sync::Arc::new(tokio::sync::Semaphore::new(3));
+        for (protocol, in_lists) in [(LISTS, 2), (LISTS - 1, 0)] {
+            let outbox = Outbox::default();
+            outbox.welcome(LinkWelcome::default(), protocol);
+            for (id, repeated) in [(7, false), (8, true), (9, false)] {
+                let permit = Permit { _link: link.clone().try_acquire_owned().unwrap(), _shard: None, _page: None };
+                outbox.proposed(id, proposed(repeated), permit);
+            }
+            assert!(outbox.next().await.unwrap().welcome.is_some());
+            assert_eq!(link.available_permits(), 0);
+            let response = outbox.next().await.unwrap();
+            assert_eq!(link.available_permits(), 3, "they are on their way");
+            let Committed { calls, seqs, times_us } = response.committed.unwrap_or_default();
+            assert_eq!((calls.len(), seqs.len(), times_us.len()), (in_lists, in_lists, in_lists));
+            assert!(in_lists == 0 || (calls, seqs, times_us) == (vec![7, 9], vec![3, 3], vec![4, 4]));
+            assert_eq!(response.replies.len(), 3 - in_lists);
+        }
     }
 
     #[tokio::test]

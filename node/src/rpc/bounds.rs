@@ -38,7 +38,6 @@ pub(super) struct Bounds {
     shards: HashMap<ShardId, Shard>,
 }
 
-#[derive(Clone)]
 struct Shard {
     calls: Arc<Semaphore>,
     page_calls: Arc<Semaphore>,
@@ -62,35 +61,49 @@ impl Bounds {
         }
     }
 
+    /// Whether the link has as many calls under way as it may.
+    pub(super) fn is_full(&self) -> bool {
+        self.calls.available_permits() == 0
+    }
+
+    /// Waits until it has fewer, which holds the router's stream back.
+    pub(super) async fn room(&self) {
+        let _ = self.calls.acquire().await;
+    }
+
     /// Leave for a call, and the page that it must wait for. Waits while the link has as many calls as it may, which holds the
     /// router's stream back. `Err` has leave for a refusal: there are too many for this shard.
-    pub(super) async fn enter(&mut self, call: &NodeCall) -> Result<(Permit, Page), Permit> {
-        let of_link = self.calls.clone().acquire_owned().await.expect("it is never closed");
-        let shard = self.shard(call);
+    pub(super) async fn enter(&mut self, call: &NodeCall) -> Result<(Permit, Option<Page>), Permit> {
+        let of_link = match self.calls.clone().try_acquire_owned() {
+            Ok(of_link) => of_link,
+            Err(_) => self.calls.clone().acquire_owned().await.expect("it is never closed"),
+        };
+        let pages = &self.pages;
+        let shard = of_call(&mut self.shards, call);
         let permit = |of_shard| Permit { _link: of_link, _shard: of_shard, _page: None };
         let kib = kib(call);
-        let calls = if kib == 0 { shard.calls } else { shard.page_calls };
-        match calls.try_acquire_owned() {
+        let calls = if kib == 0 { &shard.calls } else { &shard.page_calls };
+        match calls.clone().try_acquire_owned() {
             Ok(of_shard) => {
-                let page = Page { kib, of_shard: shard.pages, of_link: self.pages.clone() };
-                Ok((permit(Some(of_shard)), page))
+                let page = || Page { kib, of_shard: shard.pages.clone(), of_link: pages.clone() };
+                Ok((permit(Some(of_shard)), (kib > 0).then(page)))
             }
             Err(_) => Err(permit(None)),
         }
     }
+}
 
-    fn shard(&mut self, call: &NodeCall) -> Shard {
-        let shard = ShardId::from_slice(&call.shard).unwrap_or(ShardId::META);
-        if self.shards.len() >= SHARDS {
-            self.shards.retain(|_, shard| shard.is_used());
-        }
-        let new = || Shard {
-            calls: Arc::new(Semaphore::new(CALLS_PER_SHARD)),
-            page_calls: Arc::new(Semaphore::new(PAGE_CALLS_PER_SHARD)),
-            pages: Arc::new(Semaphore::new(PAGES_KIB_PER_SHARD)),
-        };
-        self.shards.entry(shard).or_insert_with(new).clone()
+fn of_call<'a>(shards: &'a mut HashMap<ShardId, Shard>, call: &NodeCall) -> &'a Shard {
+    let shard = ShardId::from_slice(&call.shard).unwrap_or(ShardId::META);
+    if shards.len() >= SHARDS {
+        shards.retain(|_, shard| shard.is_used());
     }
+    let new = || Shard {
+        calls: Arc::new(Semaphore::new(CALLS_PER_SHARD)),
+        page_calls: Arc::new(Semaphore::new(PAGE_CALLS_PER_SHARD)),
+        pages: Arc::new(Semaphore::new(PAGES_KIB_PER_SHARD)),
+    };
+    shards.entry(shard).or_insert_with(new)
 }
 
 impl Shard {
@@ -100,14 +113,11 @@ impl Shard {
 }
 
 impl Page {
-    /// Waits until the page may be made; what is returned is held until it is on its way. Nothing for calls without a page.
-    pub(super) async fn wait(self) -> Option<[OwnedSemaphorePermit; 2]> {
-        if self.kib == 0 {
-            return None;
-        }
+    /// Waits until the page may be made; what is returned is held until it is on its way.
+    pub(super) async fn wait(self) -> [OwnedSemaphorePermit; 2] {
         let of_shard = self.of_shard.acquire_many_owned(self.kib).await.expect("it is never closed");
         let of_link = self.of_link.acquire_many_owned(self.kib).await.expect("it is never closed");
-        Some([of_shard, of_link])
+        [of_shard, of_link]
     }
 }
 
@@ -147,7 +157,8 @@ mod tests {
         let mut held = Vec::new();
         let mut take = async |shard| {
             let Ok((_permit, page)) = bounds.enter(&history(shard)).await else { panic!("few calls") };
-            page.wait().now_or_never().flatten().map(|page| held.push(page)).is_some()
+            let page = page.expect("history is a page").wait().now_or_never();
+            page.map(|page| held.push(page)).is_some()
         };
         for shard in 1..=3 {
             assert!(take(shard).await, "shard {shard} has room");
@@ -164,7 +175,7 @@ mod tests {
         let mut held = Vec::new();
         for _ in 0..CALLS_PER_SHARD {
             let Ok((permit, page)) = bounds.enter(&propose).await else { panic!("within the bound") };
-            assert!(page.wait().now_or_never().expect("at once").is_none());
+            assert!(page.is_none());
             held.push(permit);
         }
         assert!(bounds.enter(&propose).await.is_err());

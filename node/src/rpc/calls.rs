@@ -40,20 +40,45 @@ pub(super) fn span(call: &wire::NodeCall) -> tracing::Span {
     span
 }
 
-/// The proposal that a call is, checked as far as the shard does not do it, and its shard.
-pub(super) fn proposal(node: &Arc<Node>, call: &wire::NodeCall) -> Result<(ShardHandle, ProposeRequest), Status> {
-    let Some(Call::Propose(wanted)) = &call.call else { return Err(crate::error::invalid("the call is no proposal")) };
-    let view = node.view().ok_or_else(|| reply::not_leader(None))?;
-    let principal = call.principal.as_ref().ok_or_else(nobody)?;
-    let principal = check(principal, &view)?;
-    let shard = addressed(node, &view, call)?;
-    let action = action_of(wanted)?;
-    let room = action.room().unwrap_or_default();
-    if view.shard_of(room).map(|place| place.shard) != Some(shard.id()) {
-        return Err(reply::stale_epoch(0));
+/// What calls that came together are judged by: looked up once for all of them.
+pub(super) struct Desk {
+    node: Arc<Node>,
+    view: Option<Arc<MetaView>>,
+    shards: Vec<ShardHandle>,
+}
+
+impl Desk {
+    /// By what is known now.
+    pub(super) fn new(node: &Arc<Node>) -> Desk {
+        Desk { node: node.clone(), view: node.view(), shards: Vec::new() }
     }
-    let request = id_of_bytes("request_id", &wanted.request_id)?;
-    Ok((shard, ProposeRequest { request, actor: principal.person, action, content: wanted.content.clone() }))
+
+    /// The proposal that a call is, checked as far as the shard does not do it, and its shard.
+    pub(super) fn proposal(&mut self, call: &wire::NodeCall) -> Result<(&ShardHandle, ProposeRequest), Status> {
+        let Some(Call::Propose(wanted)) = &call.call else {
+            return Err(crate::error::invalid("the call is no proposal"));
+        };
+        let view = self.view.as_ref().ok_or_else(|| reply::not_leader(None))?;
+        let principal = call.principal.as_ref().ok_or_else(nobody)?;
+        let principal = check(principal, view)?;
+        let id: ShardId = id_of_bytes("shard", &call.shard)?;
+        check_epoch(view, id, call.epoch)?;
+        let at = match self.shards.iter().position(|shard| shard.id() == id) {
+            Some(at) => at,
+            None => {
+                self.shards.push(self.node.host.get(id).ok_or_else(|| reply::not_leader(None))?);
+                self.shards.len() - 1
+            }
+        };
+        let action = action_of(wanted)?;
+        let room = action.room().unwrap_or_default();
+        if view.shard_of(room).map(|place| place.shard) != Some(id) {
+            return Err(reply::stale_epoch(0));
+        }
+        let request = id_of_bytes("request_id", &wanted.request_id)?;
+        let request = ProposeRequest { request, actor: principal.person, action, content: wanted.content.clone() };
+        Ok((&self.shards[at], request))
+    }
 }
 
 /// The answer to a proposal.
@@ -87,11 +112,14 @@ pub(super) async fn answer(node: &Arc<Node>, call: wire::NodeCall) -> Result<Out
 /// The shard that a call is for, if it is here.
 fn addressed(node: &Node, view: &MetaView, call: &wire::NodeCall) -> Result<ShardHandle, Status> {
     let shard: ShardId = id_of_bytes("shard", &call.shard)?;
-    let epoch = view.place(shard).map_or(0, |place| place.epoch);
-    if call.epoch < epoch {
-        return Err(reply::stale_epoch(epoch));
-    }
+    check_epoch(view, shard, call.epoch)?;
     node.host.get(shard).ok_or_else(|| reply::not_leader(None))
+}
+
+/// Refuses a call of a router whose placement of the shard is older than ours.
+fn check_epoch(view: &MetaView, shard: ShardId, known: u64) -> Result<(), Status> {
+    let epoch = view.place(shard).map_or(0, |place| place.epoch);
+    if known < epoch { Err(reply::stale_epoch(epoch)) } else { Ok(()) }
 }
 
 fn nobody() -> Status {

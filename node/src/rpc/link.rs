@@ -23,6 +23,9 @@ use crate::{
     state::Node,
 };
 
+/// The newest version of the link's messages that this node speaks.
+const PROTOCOL: u32 = 2;
+
 /// What a router waits that does not say how long.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -42,11 +45,12 @@ pub(super) async fn serve(
     mut requests: Streaming<wire::LinkRequest>,
     outbox: &Arc<Outbox>,
 ) {
-    outbox.welcome(wire::LinkWelcome {
+    let welcome = wire::LinkWelcome {
         node: Some(node.local.clone().into()),
         cluster: node.binding.to_wire(),
-        protocol: super::PROTOCOL,
-    });
+        protocol: PROTOCOL,
+    };
+    outbox.welcome(welcome, hello.protocol);
     let Some(link) = node.directory.open(&hello, outbox.clone()) else {
         tracing::warn!("too many routers are linked; one was turned away");
         return;
@@ -79,8 +83,14 @@ pub(super) async fn serve(
 
 impl Reader<'_> {
     async fn take(&mut self, request: wire::LinkRequest) {
+        let mut desk = calls::Desk::new(self.node);
         for call in request.calls {
-            self.call(call).await;
+            if self.bounds.is_full() {
+                // Whoever waits for room must not go on by what was known before.
+                self.bounds.room().await;
+                desk = calls::Desk::new(self.node);
+            }
+            self.call(call, &mut desk).await;
         }
         let feed = &self.link.feed;
         for wanted in request.subscribe {
@@ -100,7 +110,7 @@ impl Reader<'_> {
     }
 
     /// Starts a call, as soon as the link's bounds allow it.
-    async fn call(&mut self, call: wire::NodeCall) {
+    async fn call(&mut self, call: wire::NodeCall, desk: &mut calls::Desk) {
         let outbox = self.link.outbox.clone();
         let (permit, page) = match self.bounds.enter(&call).await {
             Ok(entered) => entered,
@@ -113,7 +123,7 @@ impl Reader<'_> {
         let asked = Asked { node: self.node.clone(), outbox, id: call.id, permit, span: calls::span(&call) };
         let span = asked.span.clone();
         let work = match &call.call {
-            Some(Call::Propose(_)) => match span.in_scope(|| asked.propose(&call)) {
+            Some(Call::Propose(_)) => match span.in_scope(|| asked.propose(&call, desk)) {
                 None => return,
                 Some(work) => work,
             },
@@ -139,8 +149,8 @@ struct Asked {
 
 impl Asked {
     /// Proposes. What is left to be done, if the shard must look at its rows first.
-    fn propose(self, call: &wire::NodeCall) -> Option<BoxFuture<'static, ()>> {
-        let (shard, request) = match calls::proposal(&self.node, call) {
+    fn propose(self, call: &wire::NodeCall, desk: &mut calls::Desk) -> Option<BoxFuture<'static, ()>> {
+        let (shard, request) = match desk.proposal(call) {
             Ok(proposal) => proposal,
             Err(status) => {
                 self.reply(Err(status));
@@ -153,6 +163,7 @@ impl Asked {
             self.reply(answer);
         };
         let (request, answer) = shard.submit_known(request, answer).err()?;
+        let shard = shard.clone();
         Some(Box::pin(async move {
             let outcome = tokio::time::timeout(deadline, shard.submit(request)).await;
             answer(outcome.unwrap_or(Err(ProposeError::Unknown { reason: "no commit in time" })));
@@ -160,10 +171,12 @@ impl Asked {
     }
 
     /// Does what else can be asked.
-    async fn answer(mut self, call: wire::NodeCall, page: Page) {
+    async fn answer(mut self, call: wire::NodeCall, page: Option<Page>) {
         let deadline = deadline(call.deadline_ms);
         let answer = async {
-            self.permit._page = page.wait().await;
+            if let Some(page) = page {
+                self.permit._page = Some(page.wait().await);
+            }
             calls::answer(&self.node, call).await
         };
         let answer = tokio::time::timeout(deadline, answer).await;
@@ -171,11 +184,15 @@ impl Asked {
     }
 
     fn reply(self, answer: Result<Outcome, hansard_proto::rpc::Status>) {
-        let outcome = answer.unwrap_or_else(|status| {
-            self.node.metrics.refused(&status::reason_of(&status).unwrap_or_default());
-            Outcome::Status(status)
-        });
         failpoint::pass(Point::LinkReply);
+        let outcome = match answer {
+            Ok(Outcome::Proposed(proposed)) => return self.outbox.proposed(self.id, proposed, self.permit),
+            Ok(outcome) => outcome,
+            Err(status) => {
+                self.node.metrics.refused(&status::reason_of(&status).unwrap_or_default());
+                Outcome::Status(status)
+            }
+        };
         self.outbox.reply(wire::NodeReply { id: self.id, outcome: Some(outcome) }, Some(self.permit));
     }
 }

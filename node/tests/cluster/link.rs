@@ -55,14 +55,14 @@ impl Link {
             router: router.into(),
             site: "boston".into(),
             client_address: format!("http://{router}"),
-            protocol: 1,
+            protocol: 2,
         };
         requests.send(LinkRequest { hello: Some(hello), ..LinkRequest::default() }).await.unwrap();
         let mut client = EdgeServiceClient::new(channel).max_decoding_message_size(4 << 20);
         let mut responses = client.link(ReceiverStream::new(outgoing)).await.map_err(Status::from)?.into_inner();
         let first = responses.message().await.map_err(Status::from)?;
         let welcome = first.and_then(|first| first.welcome).ok_or_else(|| status::unknown_outcome("no welcome"))?;
-        assert_eq!((welcome.protocol, welcome.cluster.len()), (1, 16));
+        assert_eq!((welcome.protocol, welcome.cluster.len()), (2, 16));
         let (waiting, directory) = (Waiting::default(), Arc::<Mutex<Directory>>::default());
         let fresh = Arc::<std::sync::atomic::AtomicU64>::default();
         let (feed, feeds) = mpsc::channel(1_024);
@@ -70,7 +70,13 @@ impl Link {
         let (of_waiting, of_directory, of_fresh) = (waiting.clone(), directory.clone(), fresh.clone());
         let reader = tokio::spawn(async move {
             while let Ok(Some(response)) = responses.message().await {
-                for reply in response.replies {
+                let wire::Committed { calls, seqs, times_us } = response.committed.unwrap_or_default();
+                assert_eq!((calls.len(), calls.len()), (seqs.len(), times_us.len()), "lists of one length");
+                let committed = calls.into_iter().zip(seqs).zip(times_us).map(|((id, seq), time_us)| {
+                    let proposed = wire::Proposed { seq, time_us, repeated: false };
+                    wire::NodeReply { id, outcome: Some(Outcome::Proposed(proposed)) }
+                });
+                for reply in committed.chain(response.replies) {
                     if let Some(waiter) = of_waiting.lock().unwrap().remove(&reply.id) {
                         let _ = waiter.send(reply.outcome.unwrap());
                     }

@@ -6,8 +6,16 @@ use hansard_domain::{Action, Kind, PersonId, RequestId, Role, RoomId, command::M
 use super::{ConvertError, bytes, id_of_bytes, optional_id_of_bytes, role_of_number, visibility_of_number};
 use crate::cluster::v1::Propose;
 
-/// The wire form of an action in a room; `None` for those that have messages of their own (claims and refusals).
-pub fn propose(request: RequestId, action: &Action, content: Bytes) -> Option<Propose> {
+/// What an action has beside its room; what it does not have is empty.
+struct Fields {
+    person: Option<PersonId>,
+    target_seq: u64,
+    role: u32,
+    visibility: u32,
+}
+
+/// `None` for actions that have messages of their own (claims and refusals).
+fn fields(action: &Action) -> Option<Fields> {
     let (role, visibility) = match *action {
         Action::Claim { .. } | Action::Refused { .. } => return None,
         Action::CreateRoom { visibility, .. } => (0, visibility.number()),
@@ -18,14 +26,21 @@ pub fn propose(request: RequestId, action: &Action, content: Bytes) -> Option<Pr
         Action::MarkRead { seq, .. } => Some(seq),
         _ => action.target(),
     };
+    let target_seq = mark.unwrap_or_default();
+    Some(Fields { person: action.person(), target_seq, role: role.into(), visibility: visibility.into() })
+}
+
+/// The wire form of an action in a room; `None` for those that have messages of their own (claims and refusals).
+pub fn propose(request: RequestId, action: &Action, content: Bytes) -> Option<Propose> {
+    let Fields { person, target_seq, role, visibility } = fields(action)?;
     Some(Propose {
         room: bytes(action.room()?),
         request_id: bytes(request),
         action: action.number().into(),
-        person: action.person().map(bytes).unwrap_or_default(),
-        target_seq: mark.unwrap_or_default(),
-        role: role.into(),
-        visibility: visibility.into(),
+        person: person.map(bytes).unwrap_or_default(),
+        target_seq,
+        role,
+        visibility,
         content,
     })
 }
@@ -33,10 +48,10 @@ pub fn propose(request: RequestId, action: &Action, content: Bytes) -> Option<Pr
 /// The action that a router asks for. Fields that it does not have must be empty.
 pub fn action_of(propose: &Propose) -> Result<Action, ConvertError> {
     let action = read(propose)?;
-    let canonical = self::propose(RequestId::default(), &action, Bytes::new());
-    let canonical = canonical.expect("only actions in rooms are read");
+    let canonical = fields(&action).expect("only actions in rooms are read");
+    let person: &[u8] = canonical.person.as_ref().map_or(&[], |person| person.as_bytes());
     let extra = [
-        ("person", canonical.person != propose.person),
+        ("person", person != propose.person),
         ("target_seq", canonical.target_seq != propose.target_seq),
         ("role", canonical.role != propose.role),
         ("visibility", canonical.visibility != propose.visibility),

@@ -1638,7 +1638,7 @@ pub struct LinkResponse {
     /// First, and alone.
     #[prost(message, optional, tag = "1")]
     pub welcome: ::core::option::Option<LinkWelcome>,
-    /// Answers to calls.
+    /// Answers to calls, but for `committed`.
     #[prost(message, repeated, tag = "2")]
     pub replies: ::prost::alloc::vec::Vec<NodeReply>,
     /// What happened in subscribed rooms, in order for each room.
@@ -1650,6 +1650,9 @@ pub struct LinkResponse {
     /// Typing and presence.
     #[prost(message, repeated, tag = "5")]
     pub signals: ::prost::alloc::vec::Vec<Signal>,
+    /// Answers to calls that proposed, and were committed.
+    #[prost(message, optional, tag = "6")]
+    pub committed: ::core::option::Option<Committed>,
 }
 impl ::prost::Name for LinkResponse {
     const NAME: &'static str = "LinkResponse";
@@ -1659,6 +1662,29 @@ impl ::prost::Name for LinkResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/hansard.cluster.v1.LinkResponse".into()
+    }
+}
+/// Proposals that were committed, in lists of one length: the first of each list belong together, and so on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Committed {
+    /// The calls' ids.
+    #[prost(uint64, repeated, tag = "1")]
+    pub calls: ::prost::alloc::vec::Vec<u64>,
+    /// The rooms' seqs, or the marks.
+    #[prost(uint64, repeated, tag = "2")]
+    pub seqs: ::prost::alloc::vec::Vec<u64>,
+    /// The entries' times, microseconds UTC.
+    #[prost(int64, repeated, tag = "3")]
+    pub times_us: ::prost::alloc::vec::Vec<i64>,
+}
+impl ::prost::Name for Committed {
+    const NAME: &'static str = "Committed";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.Committed".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.Committed".into()
     }
 }
 /// Who links.
@@ -1817,7 +1843,7 @@ impl ::prost::Name for NodeCall {
         "/hansard.cluster.v1.NodeCall".into()
     }
 }
-/// The answer to a call.
+/// The answer to a call, where it is not in `Committed`.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct NodeReply {
     /// The call's id.

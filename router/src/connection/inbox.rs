@@ -1,4 +1,4 @@
-//! What others leave for a connection: rooms with news, soft state, and orders from the router itself.
+//! What others leave for a connection: answers of nodes, rooms with news, soft state, and orders from the router itself.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,7 @@ use hansard_proto::rpc::Status;
 use tokio::sync::Notify;
 
 use crate::limits::INBOX_SIGNALS;
+use crate::upstream::Answered;
 
 /// Something that is not kept: it is dropped when the client is slow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(crate) struct Order {
 /// What was left since the last look.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
+    /// What became of proposals, by their numbers.
+    pub(crate) answers: Vec<(u32, Answered)>,
     /// Rooms with news; each at most once between two reads of it.
     pub(crate) news: Vec<RoomId>,
     /// Soft state, oldest first.
@@ -57,7 +60,7 @@ pub(crate) struct Left {
     pub(crate) order: Option<Order>,
 }
 
-/// One connection's inbox. Bounded by the session's follows and by [`INBOX_SIGNALS`].
+/// One connection's inbox. Bounded by what the session has under way, by its follows and by [`INBOX_SIGNALS`].
 #[derive(Debug)]
 pub(crate) struct Inbox {
     /// The session's number on this router.
@@ -70,6 +73,18 @@ impl Inbox {
     /// An empty one.
     pub(crate) fn new(session: u64) -> Self {
         Self { session, left: Mutex::default(), notify: Notify::new() }
+    }
+
+    /// Leaves an answer. True: it is the first one since the last look, and the session must be woken when all of them are there.
+    pub(crate) fn answered(&self, number: u32, answer: Answered) -> bool {
+        let mut left = self.lock();
+        left.answers.push((number, answer));
+        left.answers.len() == 1
+    }
+
+    /// Has the session look.
+    pub(crate) fn wake(&self) {
+        self.notify.notify_one();
     }
 
     /// A room has news. The hub calls this once until the session has read the room.

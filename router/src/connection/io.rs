@@ -5,11 +5,29 @@ use std::future::Future;
 
 use bytes::Bytes;
 use hansard_proto::v1::connect_response::Frame;
-use hansard_proto::v1::{ConnectRequest, ConnectResponse, Refusal};
-use hansard_proto::{json, status};
+use hansard_proto::v1::{Ack, ConnectRequest, ConnectResponse, Refusal};
+use hansard_proto::{hot, json, status};
 use prost::Message;
 
-use crate::session::{End, FrameFault};
+use crate::convert;
+use crate::proposal::{Committed, Proposal};
+use crate::proposals;
+use crate::session::{End, FrameFault, Tag};
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Asked {
+    /// To commit what it sends, which is all right as it is.
+    Send(Proposal),
+    /// Whatever else, and whatever else is wrong.
+    Frame(ConnectRequest),
+}
+
+impl From<ConnectRequest> for Asked {
+    fn from(frame: ConnectRequest) -> Self {
+        Self::Frame(frame)
+    }
+}
 
 /// How frames are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,21 +48,37 @@ impl Codec {
         }
     }
 
+    /// Writes an ack.
+    pub(crate) fn ack(self, tag: Tag, committed: Committed) -> Bytes {
+        let (Tag { request, room }, Committed { seq, time_us }) = (tag, committed);
+        match self {
+            Self::Proto => hot::ack(request, room, seq, time_us).into(),
+            Self::Json => {
+                let (request_id, room) = (request.to_string(), room.to_string());
+                self.encode(Frame::Ack(Ack { request_id, room, seq, time: Some(convert::timestamp(time_us)) }))
+            }
+        }
+    }
+
     /// Reads a frame.
     ///
     /// # Errors
     /// [`FrameFault::Malformed`] says what is wrong.
-    pub(crate) fn decode(self, bytes: &[u8]) -> Result<ConnectRequest, FrameFault> {
+    pub(crate) fn decode(self, bytes: &[u8]) -> Result<Asked, FrameFault> {
         let malformed = |error: String| FrameFault::Malformed(error);
-        match self {
+        let frame = match self {
             Self::Proto => {
+                if let Some(proposal) = hot::read_send(bytes).and_then(|send| proposals::send_of(&send)) {
+                    return Ok(Asked::Send(proposal));
+                }
                 ConnectRequest::decode(bytes).map_err(|error| malformed(format!("no protobuf frame: {error}")))
             }
             Self::Json => {
                 let text = std::str::from_utf8(bytes).map_err(|error| malformed(format!("not UTF-8: {error}")))?;
                 json::decode(text).map_err(|error| malformed(error.to_string()))
             }
-        }
+        };
+        frame.map(Asked::Frame)
     }
 }
 
@@ -64,7 +98,7 @@ pub(crate) struct Gone;
 /// Where frames come from.
 pub(crate) trait FrameSource: Send {
     /// The next frame; `None` when the client is gone. Cancel safe.
-    fn next(&mut self) -> impl Future<Output = Option<Result<ConnectRequest, FrameFault>>> + Send;
+    fn next(&mut self) -> impl Future<Output = Option<Result<Asked, FrameFault>>> + Send;
 }
 
 /// Where frames go.

@@ -4,11 +4,13 @@
 //! their cursors and no pages are read, and beyond it nothing more is taken from the client. A client that takes nothing
 //! for 30 s is cut. So a slow client costs a bounded queue, and holds nobody up.
 
+mod flights;
 mod inbox;
 mod io;
 mod perform;
 mod sessions;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
@@ -16,7 +18,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 pub(crate) use inbox::{Inbox, Left, Order, Soft};
-pub(crate) use io::{Codec, FrameSink, FrameSource, Gone, Outbound};
+pub(crate) use io::{Asked, Codec, FrameSink, FrameSource, Gone, Outbound};
 pub(crate) use sessions::Sessions;
 
 use crate::edge::Edge;
@@ -25,7 +27,6 @@ use crate::metrics::{Carrier, Metrics};
 use crate::reason;
 use crate::session::{Effect, End, FrameFault, Session};
 use hansard_proto::status;
-use hansard_proto::v1::ConnectRequest;
 use perform::Performer;
 
 /// Frames that are taken from a client before the session's effects are done: few, as each may have several.
@@ -72,6 +73,7 @@ impl Connection {
     /// Runs until the session ends. `None`: the client is gone.
     async fn run(&mut self, source: &mut impl FrameSource, sink: &mut impl FrameSink) -> Option<End> {
         let mut effects = Vec::new();
+        let mut timer = pin!(tokio::time::sleep_until(self.next_tick()));
         loop {
             let full = self.is_full();
             let progress = !full && self.pump(&mut effects);
@@ -87,6 +89,10 @@ impl Connection {
             }
             let now = Instant::now();
             let tick = self.next_tick();
+            // One that fires too early costs less than one that is set anew with every frame.
+            if tick < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(tick);
+            }
             let listens = self.outbound.len() < OUTBOUND_HARD_FRAMES;
             let (waits, flushes) = (!self.outbound.is_empty(), self.pushed);
             let inbox = self.performer.inbox.clone();
@@ -118,12 +124,12 @@ impl Connection {
                         self.flushed();
                     }
                 }
-                () = tokio::time::sleep_until(tick) => self.tick(&mut effects),
+                () = &mut timer => self.tick(&mut effects),
             }
         }
     }
 
-    fn frame(&mut self, now: Instant, frame: Result<ConnectRequest, FrameFault>, effects: &mut Vec<Effect>) {
+    fn frame(&mut self, now: Instant, frame: Result<Asked, FrameFault>, effects: &mut Vec<Effect>) {
         self.frames_in.inc();
         self.session.on_frame(now, frame, effects);
     }
@@ -158,7 +164,7 @@ impl Connection {
             self.flushed();
         }
         let waits = self.pushed || !self.outbound.is_empty();
-        self.stalled = self.stalled.or(Some(Instant::now())).filter(|_| waits);
+        self.stalled = waits.then(|| self.stalled.unwrap_or_else(Instant::now));
         Ok(())
     }
 
@@ -178,6 +184,7 @@ impl Connection {
     }
 
     fn take(&mut self, left: Left, effects: &mut Vec<Effect>) {
+        self.performer.answered(left.answers, &mut self.session, effects);
         left.news.into_iter().for_each(|room| self.session.on_news(room));
         left.soft.into_iter().for_each(|soft| self.session.on_soft(soft, effects));
         if let Some(Order { status, after }) = left.order {

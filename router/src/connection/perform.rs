@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use hansard_domain::{PersonId, RoomId};
+use hansard_domain::{Action, PersonId, RoomId};
 use hansard_proto::cluster::v1::ReadHistory;
 use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
 use hansard_proto::convert::bytes;
 use hansard_proto::rpc::Status;
+use hansard_runtime::telemetry;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::flights::{Flight, Flights};
 use super::{Codec, Inbox, Outbound};
 use crate::directory::Target;
 use crate::edge::Edge;
@@ -24,15 +26,19 @@ use crate::metrics::Carrier;
 use crate::principal::Principal;
 use crate::proposal::{Committed, Proposal};
 use crate::session::{Admission, Effect, End, Item, Page, PageRequest, Rings, Secret, Session, Tag};
+use crate::upstream::{Answered, Asker, Conn, First};
 use crate::{convert, refuse, unary};
 
 /// How long a connection tries to say why it ends.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Whether it is a read mark that was to be committed, and what came of it.
+pub(super) type Commit = (bool, Result<Committed, Status>);
+
 /// Something that was under way.
 pub(super) enum Done {
     Admitted(Result<Admission, Status>),
-    Committed { tag: Tag, mark: bool, answer: Result<Committed, Status> },
+    Committed(Tag, Commit),
     Reply(u64, Result<prost_types::Any, Status>),
     Page(PageRequest, Result<Page, Status>),
 }
@@ -43,6 +49,9 @@ pub(super) struct Performer {
     pub(super) inbox: Arc<Inbox>,
     pub(super) work: FuturesUnordered<BoxFuture<'static, Done>>,
     pub(super) frames_out: Counter,
+    flights: Flights,
+    /// Links with proposals that are not on their way yet.
+    queued: Vec<Arc<Conn>>,
     codec: Codec,
     principal: Option<Arc<Principal>>,
 }
@@ -51,14 +60,23 @@ impl Performer {
     pub(super) fn new(edge: Arc<Edge>, codec: Codec, carrier: &Carrier) -> Self {
         let inbox = Arc::new(Inbox::new(edge.sessions.number()));
         let frames_out = edge.metrics.frames_out.get_or_create_owned(carrier);
-        Self { edge, inbox, work: FuturesUnordered::new(), frames_out, codec, principal: None }
+        let (flights, queued) = (Flights::default(), Vec::new());
+        Self { edge, inbox, work: FuturesUnordered::new(), frames_out, flights, queued, codec, principal: None }
     }
 
     /// Does all effects; returns the end, which is the last of them.
     pub(super) fn perform(&mut self, effects: &mut Vec<Effect>, out: &mut Outbound) -> Option<End> {
+        let end = self.perform_all(effects, out);
+        // Now that all of them are queued: each link's writer is woken once.
+        self.queued.drain(..).for_each(|conn| conn.kick());
+        end
+    }
+
+    fn perform_all(&mut self, effects: &mut Vec<Effect>, out: &mut Outbound) -> Option<End> {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Send(frame) => out.push(self.codec.encode(*frame)),
+                Effect::Ack(tag, committed) => out.push(self.codec.ack(tag, committed)),
                 Effect::Event(event) => out.push(event.encoded(self.codec)),
                 Effect::Admit(token) => self.admit(token),
                 Effect::Propose(proposal) => self.propose(proposal),
@@ -94,12 +112,7 @@ impl Performer {
                 }
                 session.on_admitted(Instant::now(), answer, effects);
             }
-            Done::Committed { tag, mark, answer } => {
-                if let (true, Ok(committed), Some(who)) = (mark, &answer, &self.principal) {
-                    self.edge.read(self.inbox.session, who.person, tag.room, committed.seq);
-                }
-                session.on_committed(tag, answer, effects);
-            }
+            Done::Committed(tag, commit) => self.committed(tag, commit, session, effects),
             Done::Reply(id, answer) => session.on_reply(id, answer, effects),
             Done::Page(request, answer) => {
                 let (room, authors) = (request.room, answer.as_ref().map(authors).unwrap_or_default());
@@ -110,13 +123,42 @@ impl Performer {
         }
     }
 
+    /// Tells the session what nodes answered its proposals, or tries those again that were not committed.
+    pub(super) fn answered(&mut self, answers: Vec<(u32, Answered)>, session: &mut Session, effects: &mut Vec<Effect>) {
+        if answers.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for (number, answer) in answers {
+            let Some(flight) = self.flights.take(number) else { continue };
+            match answer {
+                Answered::Committed(committed) => {
+                    self.edge.upstream.submitted(now - flight.started);
+                    self.committed(flight.tag, (is_mark(&flight.proposal), Ok(committed)), session, effects);
+                }
+                Answered::Otherwise(answer) => {
+                    let Flight { tag, proposal, started, ticket, span } = flight;
+                    self.go_on(tag, proposal, started, ticket.first(*answer), span);
+                }
+            }
+        }
+    }
+
+    fn committed(&self, tag: Tag, (mark, answer): Commit, session: &mut Session, effects: &mut Vec<Effect>) {
+        if let (true, Ok(committed), Some(who)) = (mark, &answer, &self.principal) {
+            self.edge.read(self.inbox.session, who.person, tag.room, committed.seq);
+        }
+        session.on_committed(tag, answer, effects);
+    }
+
     /// The rings that this session reads.
     pub(super) fn rings(&self) -> impl Rings + use<> {
         HubRings { edge: self.edge.clone(), session: self.inbox.session }
     }
 
     /// Gives up all that the session held.
-    pub(super) fn leave(&self, session: &Session) {
+    pub(super) fn leave(&mut self, session: &Session) {
+        self.flights.drain().for_each(|flight| flight.ticket.conn.forget(flight.ticket.call));
         for room in session.follows().into_iter().flat_map(|follows| follows.rooms()) {
             self.edge.hubs.detach(room, self.inbox.session, self.edge.upstream.as_ref());
         }
@@ -130,13 +172,37 @@ impl Performer {
         self.work.push(Box::pin(async move { Done::Admitted(admit(&edge, inbox, &token).await) }));
     }
 
-    fn propose(&self, proposal: Proposal) {
+    /// Queues a proposal, in the order in which the client sent it.
+    fn propose(&mut self, proposal: Proposal) {
+        let Some(who) = &self.principal else { return };
+        let (tag, started) = (Tag { request: proposal.request, room: proposal.room }, Instant::now());
+        let proposal = self.edge.upstream.as_sent(proposal);
+        let span = tracing::debug_span!("propose");
+        let traceparent = telemetry::traceparent(&span);
+        let number = self.flights.number();
+        let asker = Asker::Session(self.inbox.clone(), number);
+        match self.edge.upstream.submit(who, &proposal, traceparent.as_deref(), started, asker) {
+            Ok(ticket) => {
+                if !self.queued.iter().any(|conn| Arc::ptr_eq(conn, &ticket.conn)) {
+                    self.queued.push(ticket.conn.clone());
+                }
+                self.flights.put(number, Flight { tag, proposal, started, ticket, span });
+            }
+            Err(first) => {
+                self.flights.take(number);
+                self.go_on(tag, proposal, started, first, span);
+            }
+        }
+    }
+
+    /// Tries a proposal again, or tells why not.
+    fn go_on(&self, tag: Tag, proposal: Proposal, started: Instant, first: First, span: tracing::Span) {
         let Some(who) = self.principal.clone() else { return };
-        let edge = self.edge.clone();
-        let tag = Tag { request: proposal.request, room: proposal.room };
-        let mark = matches!(proposal.action, hansard_domain::Action::MarkRead { .. });
-        let work = async move { Done::Committed { tag, mark, answer: edge.upstream.propose(&who, proposal).await } };
-        self.work.push(Box::pin(work.instrument(tracing::debug_span!("propose"))));
+        let (edge, mark) = (self.edge.clone(), is_mark(&proposal));
+        let work = async move {
+            Done::Committed(tag, (mark, edge.upstream.go_on(&who, proposal, started, first).await))
+        };
+        self.work.push(Box::pin(work.instrument(span)));
     }
 
     fn call(&self, call: hansard_proto::v1::Call) {
@@ -157,6 +223,10 @@ impl Performer {
         let work = async move { Done::Page(request, page(&edge, &who, request).await) };
         self.work.push(Box::pin(work.instrument(tracing::debug_span!("replay"))));
     }
+}
+
+fn is_mark(proposal: &Proposal) -> bool {
+    matches!(proposal.action, Action::MarkRead { .. })
 }
 
 fn authors(page: &Page) -> Vec<PersonId> {

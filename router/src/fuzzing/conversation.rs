@@ -134,6 +134,7 @@ impl Conversation {
             | Effect::Detach(_)
             | Effect::Saw(..)
             | Effect::Refused(_)
+            | Effect::Ack(..)
             | Effect::Event(_) => return None,
         })
     }

@@ -1,6 +1,6 @@
 //! The gRPC adapter: sessions, unary calls and health on one port.
 
-mod codec;
+mod queue;
 mod session;
 
 use std::convert::Infallible;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use bytes::Bytes;
 use hansard_domain::limits::MAX_FRAME_BYTES;
+use hansard_proto::hot::BytesCodec;
 use hansard_proto::status;
 use hansard_runtime::Drain;
 use hansard_runtime::net::Incoming;
@@ -100,7 +101,7 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Answer {
         let edge = self.edge.clone();
-        let mut grpc = Grpc::new(codec::BytesCodec).max_decoding_message_size(MAX_FRAME_BYTES);
+        let mut grpc = Grpc::new(BytesCodec).max_decoding_message_size(MAX_FRAME_BYTES);
         if is_session(request.uri().path()) {
             let connect = service_fn(move |request| ready(Ok::<_, Status>(session::connect(edge.clone(), request))));
             return Box::pin(async move { Ok(grpc.streaming(connect, request).await) });

@@ -1,36 +1,31 @@
 //! `SessionService.Connect`.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hansard_domain::limits::MAX_FRAME_BYTES;
 use hansard_proto::status::to_tonic;
-use hansard_proto::v1::ConnectRequest;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Streaming};
 
-use crate::connection::{self, Codec, FrameSink, FrameSource, Gone};
+use super::queue::{Giver, Taker, queue};
+use crate::connection::{self, Asked, Codec, FrameSink, FrameSource, Gone};
 use crate::edge::Edge;
-use crate::limits::GRPC_FRAMES;
 use crate::metrics::Carrier;
 use crate::session::{End, FrameFault};
 
-/// What goes to the client.
-pub(super) type Frames = ReceiverStream<Result<Bytes, Status>>;
-
 /// Starts a session over a pair of streams.
-pub(super) fn connect(edge: Arc<Edge>, request: Request<Streaming<Bytes>>) -> Response<Frames> {
-    let (sender, receiver) = mpsc::channel(GRPC_FRAMES);
-    let (source, sink) = (Source(request.into_inner()), Sink(sender));
+pub(super) fn connect(edge: Arc<Edge>, request: Request<Streaming<Bytes>>) -> Response<Taker> {
+    let (giver, taker) = queue();
+    let (source, sink) = (Source(request.into_inner()), Sink(giver));
     tokio::spawn(connection::serve(edge, source, sink, Codec::Proto, Carrier { transport: "grpc" }));
-    Response::new(ReceiverStream::new(receiver))
+    Response::new(taker)
 }
 
 struct Source(Streaming<Bytes>);
 
 impl FrameSource for Source {
-    async fn next(&mut self) -> Option<Result<ConnectRequest, FrameFault>> {
+    async fn next(&mut self) -> Option<Result<Asked, FrameFault>> {
         match self.0.message().await {
             Ok(Some(frame)) if frame.len() > MAX_FRAME_BYTES => Some(Err(FrameFault::TooLarge)),
             Ok(Some(frame)) => Some(Codec::Proto.decode(&frame)),
@@ -40,28 +35,32 @@ impl FrameSource for Source {
     }
 }
 
-struct Sink(mpsc::Sender<Result<Bytes, Status>>);
+struct Sink(Giver);
 
 impl FrameSink for Sink {
     async fn ready(&mut self) -> Result<(), Gone> {
-        self.0.reserve().await.map(drop).map_err(|_| Gone)
+        poll_fn(|cx| self.0.poll_ready(cx)).await
     }
 
     fn push(&mut self, frame: Bytes) -> Result<(), Gone> {
-        self.0.try_send(Ok(frame)).map_err(|_| Gone)
+        self.0.push(Ok(frame))
     }
 
     async fn flush(&mut self) -> Result<(), Gone> {
-        Ok(())
+        self.0.flush()
     }
 
     async fn close(&mut self, end: &End) {
-        if let Some(frame) = end.farewell().filter(|_| end.welcomed) {
-            // A client that is gone needs no farewell.
-            let _ = self.0.send(Ok(Codec::Proto.encode(frame))).await;
+        // A client that is gone needs no farewell.
+        if let Some(frame) = end.farewell().filter(|_| end.welcomed)
+            && self.ready().await.is_ok()
+        {
+            let _ = self.0.push(Ok(Codec::Proto.encode(frame)));
         }
-        if let Some(status) = end.status.as_ref().filter(|_| !(end.welcomed && end.invites_back())) {
-            let _ = self.0.send(Err(to_tonic(status))).await;
+        if let Some(status) = end.status.as_ref().filter(|_| !(end.welcomed && end.invites_back()))
+            && self.ready().await.is_ok()
+        {
+            let _ = self.0.push(Err(to_tonic(status)));
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::bucket::Bucket;
 use crate::hub::{Read, SharedEvent};
 use crate::principal::Principal;
-use crate::proposal::Proposal;
+use crate::proposal::{Committed, Proposal};
 
 /// Something to do for a session.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub(crate) enum Effect {
     Refused(Status),
     /// Send a frame.
     Send(Box<Frame>),
+    /// Say that this was committed.
+    Ack(Tag, Committed),
     /// Send a room's entry.
     Event(Arc<SharedEvent>),
     /// Close the connection.

@@ -96,17 +96,27 @@ impl Open {
     }
 
     fn propose(&mut self, proposal: Result<Proposal, Fault>, request_id: &str, room: &str, out: &mut Vec<Effect>) {
-        match proposal {
-            Ok(_) if self.sends >= MAX_SENDS => {
-                let full = overloaded("sends and read marks of a session", MAX_SENDS);
-                refused(request_id, room, Fault::Here(full), out);
-            }
-            Ok(proposal) => {
-                self.sends += 1;
-                out.push(Effect::Propose(proposal));
-            }
+        match proposal.and_then(|proposal| self.take_in(proposal)) {
+            Ok(proposal) => out.push(Effect::Propose(proposal)),
             Err(fault) => refused(request_id, room, fault, out),
         }
+    }
+
+    /// A send that is all right as it is.
+    pub(super) fn on_send(&mut self, proposal: Proposal, out: &mut Vec<Effect>) {
+        let (request, room) = (proposal.request, proposal.room);
+        match self.take_in(proposal) {
+            Ok(proposal) => out.push(Effect::Propose(proposal)),
+            Err(fault) => refused(&request.to_string(), &room.to_string(), fault, out),
+        }
+    }
+
+    fn take_in(&mut self, proposal: Proposal) -> Result<Proposal, Fault> {
+        if self.sends >= MAX_SENDS {
+            return Err(Fault::Here(overloaded("sends and read marks of a session", MAX_SENDS)));
+        }
+        self.sends += 1;
+        Ok(proposal)
     }
 
     fn call(&mut self, call: Call, out: &mut Vec<Effect>) {
@@ -150,6 +160,11 @@ pub(super) fn refuse(frame: &Asked, status: Status, out: &mut Vec<Effect>) {
         Asked::Typing(_) | Asked::Presence(_) | Asked::Ping(_) | Asked::Hello(_) => ("", ""),
     };
     refused(request_id, room, Fault::Here(status), out);
+}
+
+/// Refuses a send that is all right with a status of this router.
+pub(super) fn refuse_send(send: &Proposal, status: Status, out: &mut Vec<Effect>) {
+    refused(&send.request.to_string(), &send.room.to_string(), Fault::Here(status), out);
 }
 
 fn refused(request_id: &str, room: &str, fault: Fault, out: &mut Vec<Effect>) {

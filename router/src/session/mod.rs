@@ -18,7 +18,7 @@ use hansard_domain::limits::MAX_FRAME_BYTES;
 use hansard_proto::rpc::Status;
 use hansard_proto::status;
 use hansard_proto::v1::connect_response::Frame;
-use hansard_proto::v1::{self, Ack, ConnectRequest, Refusal, Reply, Welcome, connect_request, reply};
+use hansard_proto::v1::{self, ConnectRequest, Refusal, Reply, Welcome, connect_request, reply};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -26,10 +26,10 @@ pub(crate) use effect::{Admission, Effect, End, Item, Page, PageRequest, Rings, 
 pub(crate) use follow::Follows;
 
 use crate::bucket::Bucket;
-use crate::connection::Soft;
+use crate::connection::{Asked, Soft};
 use crate::convert;
 use crate::limits::{HELLO_TIMEOUT, IDLE_TIMEOUT, MAX_MALFORMED, PING_INTERVAL, Rates};
-use crate::proposal::Committed;
+use crate::proposal::{Committed, Proposal};
 use crate::{reason, refuse};
 
 /// Why bytes are no frame.
@@ -93,11 +93,14 @@ impl Session {
     }
 
     /// A frame came from the client, or something that is none.
-    pub(crate) fn on_frame(&mut self, now: Instant, frame: Result<ConnectRequest, FrameFault>, out: &mut Vec<Effect>) {
+    pub(crate) fn on_frame(&mut self, now: Instant, frame: Result<Asked, FrameFault>, out: &mut Vec<Effect>) {
         self.heard = now;
         let frame = match frame {
-            Ok(ConnectRequest { frame: Some(frame) }) => frame,
-            Ok(ConnectRequest { frame: None }) => return self.on_malformed("the frame holds nothing".into(), out),
+            Ok(Asked::Send(send)) => return self.on_send(now, send, out),
+            Ok(Asked::Frame(ConnectRequest { frame: Some(frame) })) => frame,
+            Ok(Asked::Frame(ConnectRequest { frame: None })) => {
+                return self.on_malformed("the frame holds nothing".into(), out);
+            }
             Err(FrameFault::Malformed(why)) => return self.on_malformed(why, out),
             Err(FrameFault::Broken(why)) => {
                 return self.end(Some(refuse::frame(reason::FRAME_MALFORMED, why)), None, out);
@@ -111,10 +114,7 @@ impl Session {
         };
         match &mut self.state {
             State::New(_) => self.on_first(frame, out),
-            State::Admitting(_) => {
-                let early = refuse::frame(reason::FRAME_OUT_OF_ORDER, "wait for `welcome` before the next frame");
-                self.end(Some(early), None, out);
-            }
+            State::Admitting(_) => self.end(Some(early()), None, out),
             State::Open(_) if matches!(frame, connect_request::Frame::Hello(_)) => {
                 let twice = refuse::frame(reason::FRAME_OUT_OF_ORDER, "a session has one `hello`, its first frame");
                 self.end(Some(twice), None, out);
@@ -122,6 +122,18 @@ impl Session {
             State::Open(open) => match paced(&mut self.bucket, open, now) {
                 Ok(()) => open.on_frame(frame, out),
                 Err(wait) => frames::refuse(&frame, refuse::rate_limited(wait), out),
+            },
+            State::Over => {}
+        }
+    }
+
+    fn on_send(&mut self, now: Instant, send: Proposal, out: &mut Vec<Effect>) {
+        match &mut self.state {
+            State::New(_) => self.end(Some(hello_expected()), None, out),
+            State::Admitting(_) => self.end(Some(early()), None, out),
+            State::Open(open) => match paced(&mut self.bucket, open, now) {
+                Ok(()) => open.on_send(send, out),
+                Err(wait) => frames::refuse_send(&send, refuse::rate_limited(wait), out),
             },
             State::Over => {}
         }
@@ -165,14 +177,13 @@ impl Session {
     pub(crate) fn on_committed(&mut self, tag: Tag, answer: Result<Committed, Status>, out: &mut Vec<Effect>) {
         let State::Open(open) = &mut self.state else { return };
         open.sends -= 1;
-        let (request_id, room) = (tag.request.to_string(), tag.room.to_string());
-        let frame = match answer {
-            Ok(Committed { seq, time_us }) => {
-                Frame::Ack(Ack { request_id, room, seq, time: Some(convert::timestamp(time_us)) })
+        out.push(match answer {
+            Ok(committed) => Effect::Ack(tag, committed),
+            Err(status) => {
+                let (request_id, room) = (tag.request.to_string(), tag.room.to_string());
+                Effect::Send(Box::new(Frame::Refusal(Refusal { request_id, room, status: Some(status) })))
             }
-            Err(status) => Frame::Refusal(Refusal { request_id, room, status: Some(status) }),
-        };
-        out.push(Effect::Send(Box::new(frame)));
+        });
     }
 
     /// A call was answered.
@@ -268,8 +279,7 @@ impl Session {
 
     fn on_first(&mut self, frame: connect_request::Frame, out: &mut Vec<Effect>) {
         let connect_request::Frame::Hello(hello) = frame else {
-            let text = "the first frame must be `hello`, with a token";
-            return self.end(Some(refuse::frame(reason::HELLO_EXPECTED, text)), None, out);
+            return self.end(Some(hello_expected()), None, out);
         };
         match frames::check_hello(&hello) {
             Ok(()) => {
@@ -301,6 +311,14 @@ impl Session {
 /// The token's time is over.
 pub(crate) fn expired() -> Status {
     refuse::unauthenticated(reason::TOKEN_EXPIRED, "the token has expired; come back with a new one")
+}
+
+fn hello_expected() -> Status {
+    refuse::frame(reason::HELLO_EXPECTED, "the first frame must be `hello`, with a token")
+}
+
+fn early() -> Status {
+    refuse::frame(reason::FRAME_OUT_OF_ORDER, "wait for `welcome` before the next frame")
 }
 
 fn paced(bucket: &mut Bucket, open: &Open, now: Instant) -> Result<(), Duration> {

@@ -53,7 +53,7 @@ fn admission(now: Instant) -> Admission {
 
 fn say(session: &mut Session, now: Instant, frame: Asked) -> Vec<Effect> {
     let mut out = Vec::new();
-    session.on_frame(now, Ok(ConnectRequest { frame: Some(frame) }), &mut out);
+    session.on_frame(now, Ok(ConnectRequest { frame: Some(frame) }.into()), &mut out);
     out
 }
 
@@ -243,7 +243,7 @@ fn malformed_frames_are_refused_until_there_are_too_many() {
         assert_eq!(refused(&out), "FRAME_MALFORMED");
     }
     let mut out = Vec::new();
-    session.on_frame(now, Ok(ConnectRequest { frame: None }), &mut out);
+    session.on_frame(now, Ok(ConnectRequest { frame: None }.into()), &mut out);
     assert_eq!(ended(&out).0, "TOO_MANY_MALFORMED");
     for (fault, reason) in
         [(FrameFault::TooLarge, "FRAME_TOO_LARGE"), (FrameFault::Broken("b".into()), "FRAME_MALFORMED")]

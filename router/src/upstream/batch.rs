@@ -1,137 +1,138 @@
-//! What waits for a link, drained into batches.
+//! What waits for a link: encoded as it comes, and drained in batches.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::collections::VecDeque;
+use std::task::Waker;
 
-use bytes::Bytes;
-use futures_util::Stream;
-use hansard_proto::cluster::v1::{LinkHello, LinkRequest, NodeCall, Signal, Subscribe};
+use bytes::{Bytes, BytesMut};
+use hansard_proto::cluster::v1::{LinkRequest, NodeCall, Signal, Subscribe};
+use hansard_proto::hot::{ProposeCall, put_call};
 use prost::Message;
-use tokio::sync::mpsc;
 
-use crate::limits::{BATCH_BYTES, BATCH_ITEMS};
+use crate::limits::{BATCH_BYTES, BATCH_ITEMS, LINK_QUEUE};
 
 /// One thing to tell a node.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(super) enum Item<'a> {
+    Propose(ProposeCall<'a>),
     Call(Box<NodeCall>),
     Subscribe(Subscribe),
     Unsubscribe(Bytes),
     Signal(Signal),
 }
 
-/// The outgoing half of a link: the hello, then everything that waits, as few batches as possible.
-#[derive(Debug)]
+/// See the module. A batch is the bytes of a `LinkRequest`, whose items can be put one after the other.
+#[derive(Debug, Default)]
 pub(super) struct Batches {
-    hello: Option<LinkHello>,
-    items: mpsc::Receiver<Item>,
-    /// Taken from the queue, but to come after what is in the batch already.
-    carry: Option<Item>,
+    /// Full, or to come before what did not fit into them.
+    closed: VecDeque<(BytesMut, usize)>,
+    open: BytesMut,
+    /// In the open batch.
+    items: usize,
+    /// In all.
+    waiting: usize,
+    /// The open batch ends a subscription.
+    unsubscribes: bool,
+    /// Of the link's writer, while it has nothing to write.
+    pub(super) writer: Option<Waker>,
 }
 
 impl Batches {
-    pub(super) fn new(hello: LinkHello, items: mpsc::Receiver<Item>) -> Self {
-        Self { hello: Some(hello), items, carry: None }
-    }
-}
-
-impl Stream for Batches {
-    type Item = LinkRequest;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<LinkRequest>> {
-        if let Some(hello) = self.hello.take() {
-            return Poll::Ready(Some(LinkRequest { hello: Some(hello), ..LinkRequest::default() }));
+    /// Adds an item. False: too much waits already.
+    pub(super) fn put(&mut self, item: Item<'_>) -> bool {
+        if self.waiting >= LINK_QUEUE {
+            return false;
         }
-        let mut batch = LinkRequest::default();
-        let (mut items, mut bytes) = (0, 0);
-        while items < BATCH_ITEMS && bytes < BATCH_BYTES {
-            let item = match self.carry.take() {
-                Some(item) => item,
-                None if items == 0 => match self.items.poll_recv(cx) {
-                    Poll::Ready(Some(item)) => item,
-                    Poll::Ready(None) => return Poll::Ready(None),
-                    Poll::Pending => return Poll::Pending,
-                },
-                None => match self.items.try_recv() {
-                    Ok(item) => item,
-                    Err(_) => break,
-                },
-            };
-            if conflicts(&batch, &item) {
-                self.carry = Some(item);
-                break;
+        // Within a batch a node subscribes before it unsubscribes: what came the other way round needs another batch.
+        let conflicts = matches!(item, Item::Subscribe(_)) && self.unsubscribes;
+        if conflicts || self.items >= BATCH_ITEMS || self.open.len() >= BATCH_BYTES {
+            self.close();
+        }
+        self.items += 1;
+        self.waiting += 1;
+        let out = &mut self.open;
+        let request = match item {
+            Item::Propose(call) => {
+                put_call(out, &call);
+                return true;
             }
-            items += 1;
-            bytes += add(&mut batch, item);
-        }
-        Poll::Ready(Some(batch))
+            Item::Call(call) => LinkRequest { calls: vec![*call], ..LinkRequest::default() },
+            Item::Subscribe(subscribe) => LinkRequest { subscribe: vec![subscribe], ..LinkRequest::default() },
+            Item::Unsubscribe(room) => {
+                self.unsubscribes = true;
+                LinkRequest { unsubscribe: vec![room], ..LinkRequest::default() }
+            }
+            Item::Signal(signal) => LinkRequest { signals: vec![signal], ..LinkRequest::default() },
+        };
+        request.encode(out).expect("a buffer that grows has room");
+        true
     }
-}
 
-/// Within a batch a node subscribes before it unsubscribes: what came the other way round needs another batch.
-fn conflicts(batch: &LinkRequest, item: &Item) -> bool {
-    matches!(item, Item::Subscribe(_)) && !batch.unsubscribe.is_empty()
-}
+    /// The next batch.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        if self.closed.is_empty() && self.items > 0 {
+            self.close();
+        }
+        let (batch, items) = self.closed.pop_front()?;
+        self.waiting -= items;
+        Some(batch.freeze())
+    }
 
-fn add(batch: &mut LinkRequest, item: Item) -> usize {
-    match item {
-        Item::Call(call) => {
-            let bytes = call.encoded_len();
-            batch.calls.push(*call);
-            bytes
-        }
-        Item::Subscribe(subscribe) => {
-            batch.subscribe.push(subscribe);
-            64
-        }
-        Item::Unsubscribe(room) => {
-            batch.unsubscribe.push(room);
-            20
-        }
-        Item::Signal(signal) => {
-            batch.signals.push(signal);
-            64
-        }
+    fn close(&mut self) {
+        self.closed.push_back((std::mem::take(&mut self.open), std::mem::take(&mut self.items)));
+        self.unsubscribes = false;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt;
-
     use super::*;
 
-    fn subscribe(room: u8) -> Item {
+    fn subscribe(room: u8) -> Item<'static> {
         Item::Subscribe(Subscribe { room: vec![room; 16].into(), ..Subscribe::default() })
     }
 
-    fn unsubscribe(room: u8) -> Item {
+    fn unsubscribe(room: u8) -> Item<'static> {
         Item::Unsubscribe(vec![room; 16].into())
     }
 
-    #[tokio::test]
-    async fn drains_the_queue_and_keeps_the_order_of_subscriptions() {
-        let (sender, receiver) = mpsc::channel(16);
-        for item in [subscribe(1), unsubscribe(1), subscribe(1), subscribe(2), Item::Call(Box::default())] {
-            sender.try_send(item).unwrap();
-        }
-        drop(sender);
-        let batches: Vec<_> = Batches::new(LinkHello::default(), receiver).collect().await;
-        assert_eq!(batches.len(), 3);
-        assert!(batches[0].hello.is_some() && batches[0].subscribe.is_empty());
-        assert_eq!((batches[1].subscribe.len(), batches[1].unsubscribe.len()), (1, 1));
-        assert_eq!((batches[2].subscribe.len(), batches[2].calls.len()), (2, 1));
+    fn call(id: u64) -> Item<'static> {
+        Item::Call(Box::new(NodeCall { id, ..NodeCall::default() }))
     }
 
-    #[tokio::test]
-    async fn a_batch_is_bounded() {
-        let (sender, receiver) = mpsc::channel(BATCH_ITEMS + 1);
-        for _ in 0..=BATCH_ITEMS {
-            sender.try_send(Item::Call(Box::default())).unwrap();
+    fn taken(batches: &mut Batches) -> LinkRequest {
+        LinkRequest::decode(batches.take().expect("something waits")).unwrap()
+    }
+
+    #[test]
+    fn drains_what_waits_and_keeps_the_order_of_subscriptions() {
+        let mut batches = Batches::default();
+        for item in [subscribe(1), unsubscribe(1), subscribe(1), subscribe(2), call(1)] {
+            assert!(batches.put(item));
         }
-        drop(sender);
-        let mut batches = Batches::new(LinkHello::default(), receiver).skip(1);
-        assert_eq!(batches.next().await.unwrap().calls.len(), BATCH_ITEMS);
-        assert_eq!(batches.next().await.unwrap().calls.len(), 1);
+        let (first, second) = (taken(&mut batches), taken(&mut batches));
+        assert_eq!((first.subscribe.len(), first.unsubscribe.len()), (1, 1));
+        assert_eq!((second.subscribe.len(), second.unsubscribe.len(), second.calls.len()), (2, 0, 1));
+        assert!(batches.take().is_none());
+    }
+
+    #[test]
+    fn a_batch_is_bounded_and_so_is_what_waits() {
+        let mut batches = Batches::default();
+        let mut put = 0;
+        while batches.put(call(put)) {
+            put += 1;
+        }
+        assert_eq!(put as usize, LINK_QUEUE);
+        let mut ids = 0..put;
+        while let Some(batch) = batches.take() {
+            let calls = LinkRequest::decode(batch).unwrap().calls;
+            assert!(calls.len() <= BATCH_ITEMS);
+            assert!(calls.iter().all(|call| Some(call.id) == ids.next()), "in order");
+        }
+        assert!(ids.next().is_none() && batches.put(call(1)), "there is room again");
+        let large = |id| Item::Call(Box::new(NodeCall { id, traceparent: "x".repeat(BATCH_BYTES / 2), ..NodeCall::default() }));
+        assert!((0..4).all(|id| batches.put(large(id))));
+        assert_eq!(taken(&mut batches).calls.len(), 3, "the small one, and as many as it takes");
+        assert_eq!(taken(&mut batches).calls.len(), 2);
     }
 }

@@ -1,6 +1,7 @@
 //! A call, tried until it is answered or its time is over. Every call may be tried again: reads change nothing, and
 //! whatever changes something carries a request id.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -11,6 +12,7 @@ use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
 use hansard_proto::cluster::v1::{NodeCall, Proposed};
 use hansard_proto::convert::bytes;
+use hansard_proto::hot::ProposeCall;
 use hansard_proto::rpc::Status;
 use hansard_proto::status;
 use hansard_runtime::telemetry;
@@ -18,8 +20,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::Upstream;
-use super::conn::Lost;
+use super::asker::{Answer, Asker, Lost};
+use super::{Conn, Upstream};
 use crate::directory::{Route, Target};
 use crate::limits::{CALL_TIMEOUT, LINK_CALLS, RETRY_PAUSE};
 use crate::principal::Principal;
@@ -30,6 +32,7 @@ use crate::{reason, refuse};
 const UNKNOWN: &str = "no leader answered in time; the outcome is unknown: send again with the same request id";
 
 /// What a try came to, when it came to nothing.
+#[derive(Debug)]
 enum Again {
     /// Nothing was done.
     Elsewhere(Status),
@@ -37,6 +40,24 @@ enum Again {
     Unknown,
     /// Stop trying.
     Refused(Status),
+}
+
+/// A proposal on its way for the first time.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    /// The link that it was queued for; it goes with the next kick.
+    pub(crate) conn: Arc<Conn>,
+    /// The call's id there.
+    pub(crate) call: u64,
+    /// Who led the shard then.
+    led: Option<NodeId>,
+}
+
+/// A first try that came to nothing.
+#[derive(Debug)]
+pub(crate) struct First {
+    led: Option<NodeId>,
+    again: Again,
 }
 
 impl Upstream {
@@ -52,7 +73,7 @@ impl Upstream {
             call: Some(call),
             ..NodeCall::default()
         };
-        let answer = self.until(started + CALL_TIMEOUT, target, template).await;
+        let answer = self.until(started + CALL_TIMEOUT, target, template, None).await;
         self.metrics.upstream(&answer, started.elapsed());
         answer
     }
@@ -77,26 +98,103 @@ impl Upstream {
     ///
     /// # Errors
     /// As [`Upstream::call`].
-    pub(crate) async fn propose(&self, who: &Principal, mut proposal: Proposal) -> Result<Committed, Status> {
+    pub(crate) async fn propose(&self, who: &Principal, proposal: Proposal) -> Result<Committed, Status> {
+        let target = Target::Room(proposal.room);
+        let answer = self.call(Some(who), target, Call::Propose(self.as_sent(proposal).into_wire())).await;
+        failpoint::pass(Point::RouterAck);
+        committed(answer?)
+    }
+
+    /// A proposal as nodes are told it.
+    pub(crate) fn as_sent(&self, mut proposal: Proposal) -> Proposal {
         if bug::is(Bug::DedupPerRouter) {
             let mut id = *proposal.request.as_bytes();
             id.iter_mut().zip(self.hello.router.bytes()).for_each(|(byte, name)| *byte ^= name);
             proposal.request = RequestId::from_bytes(id);
         }
+        proposal
+    }
+
+    /// Queues a proposal of a session, without a task or a timer of its own: the answer comes to `asker`, at the latest soon after
+    /// [`CALL_TIMEOUT`]. One that is no commit is for [`Upstream::go_on`].
+    ///
+    /// # Errors
+    /// What to go on with when it could not be queued.
+    pub(crate) fn submit(
+        &self,
+        who: &Principal,
+        proposal: &Proposal,
+        traceparent: Option<&str>,
+        started: Instant,
+        asker: Asker,
+    ) -> Result<Ticket, First> {
         let target = Target::Room(proposal.room);
-        let answer = self.call(Some(who), target, Call::Propose(proposal.into_wire())).await;
-        failpoint::pass(Point::RouterAck);
-        match answer? {
-            Outcome::Proposed(Proposed { seq, time_us, .. }) => Ok(Committed { seq, time_us }),
-            _ => Err(refuse::wrong_answer().into_status()),
+        let (route, conn) = self.aim(target, None).map_err(|again| First { led: self.led_by(target), again })?;
+        let call = ProposeCall {
+            id: 0,
+            shard: route.shard,
+            epoch: route.epoch,
+            person: who.person,
+            person_epoch: who.epoch,
+            operator: who.operator,
+            traceparent: traceparent.unwrap_or_default(),
+            deadline_ms: CALL_TIMEOUT.as_millis() as u32,
+            room: proposal.room,
+            request: proposal.request,
+            action: proposal.action.number(),
+            target_seq: proposal.target_seq(),
+            content: &proposal.content,
+        };
+        match conn.propose(call, started + CALL_TIMEOUT, asker) {
+            Ok(call) => Ok(Ticket { conn, call, led: route.leader }),
+            Err(lost) => Err(First { led: route.leader, again: judge_lost(lost) }),
         }
     }
 
-    async fn until(&self, deadline: Instant, target: Target, template: NodeCall) -> Result<Outcome, Status> {
+    /// Tries a proposal on whose first try came to nothing.
+    ///
+    /// # Errors
+    /// As [`Upstream::call`].
+    pub(crate) async fn go_on(
+        &self,
+        who: &Principal,
+        proposal: Proposal,
+        started: Instant,
+        first: First,
+    ) -> Result<Committed, Status> {
+        let template = NodeCall {
+            principal: Some(who.to_wire()),
+            traceparent: telemetry::traceparent(&tracing::Span::current()).unwrap_or_default(),
+            ..NodeCall::default()
+        };
+        let target = Target::Room(proposal.room);
+        let template = NodeCall { call: Some(Call::Propose(proposal.into_wire())), ..template };
+        let answer = self.until(started + CALL_TIMEOUT, target, template, Some(first)).await;
+        self.metrics.upstream(&answer, started.elapsed());
+        failpoint::pass(Point::RouterAck);
+        committed(answer?)
+    }
+
+    /// A proposal of a session was committed by its first try.
+    pub(crate) fn submitted(&self, took: Duration) {
+        self.metrics.upstream_seconds.observe(took.as_secs_f64());
+        failpoint::pass(Point::RouterAck);
+    }
+
+    async fn until(
+        &self,
+        deadline: Instant,
+        target: Target,
+        template: NodeCall,
+        mut first: Option<First>,
+    ) -> Result<Outcome, Status> {
         let (mut pause, mut unknown, mut hint, mut hinted) = (RETRY_PAUSE.0, false, None, false);
         loop {
-            let tried = self.led_by(target);
-            let nothing = match self.attempt(deadline, target, hint.take(), template.clone()).await {
+            let (tried, attempt) = match first.take() {
+                Some(First { led, again }) => (led, Err(again)),
+                None => (self.led_by(target), self.attempt(deadline, target, hint.take(), template.clone()).await),
+            };
+            let nothing = match attempt {
                 Ok(outcome) => return Ok(outcome),
                 // Turned away this time says nothing of the times before.
                 Err(Again::Refused(status)) if unknown && status::retry_after(&status).is_some() => {
@@ -127,6 +225,14 @@ impl Upstream {
         self.directory.route(target)?.leader
     }
 
+    /// Where a call goes, and the link there.
+    fn aim(&self, target: Target, hint: Option<NodeId>) -> Result<(Route, Arc<Conn>), Again> {
+        let route = self.directory.route(target).ok_or_else(|| elsewhere("the placement is not known yet"))?;
+        let leader = hint.or(route.leader).ok_or_else(|| elsewhere("the shard's leader is not known"))?;
+        let conn = self.conn(leader).ok_or_else(|| elsewhere("the shard's leader cannot be reached"))?;
+        Ok((route, conn))
+    }
+
     async fn attempt(
         &self,
         deadline: Instant,
@@ -134,21 +240,22 @@ impl Upstream {
         hint: Option<NodeId>,
         mut call: NodeCall,
     ) -> Result<Outcome, Again> {
-        let elsewhere = |text: &str| Again::Elsewhere(status::new(Code::Unavailable, reason::NO_LEADER, text));
-        let route = self.directory.route(target).ok_or_else(|| elsewhere("the placement is not known yet"))?;
-        let leader = hint.or(route.leader).ok_or_else(|| elsewhere("the shard's leader is not known"))?;
-        let conn = self.conn(leader).ok_or_else(|| elsewhere("the shard's leader cannot be reached"))?;
-        let Route { shard, epoch, .. } = route;
+        let (Route { shard, epoch, .. }, conn) = self.aim(target, hint)?;
         (call.shard, call.epoch) = (bytes(shard), epoch);
         let left = deadline.saturating_duration_since(Instant::now());
         call.deadline_ms = u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1);
-        match conn.call(shard, call, deadline).await {
-            Ok(Outcome::Status(status)) => Err(judge(status)),
-            Ok(outcome) => Ok(outcome),
-            Err(Lost::Down) => Err(elsewhere("the link to the shard's leader is down")),
-            Err(Lost::Full) => Err(Again::Refused(refuse::overloaded("calls to a node", LINK_CALLS))),
-            Err(Lost::Unknown | Lost::Late) => Err(Again::Unknown),
-        }
+        judge(conn.call(shard, call, deadline).await)
+    }
+}
+
+impl Ticket {
+    /// What to go on with when the answer is no commit.
+    pub(crate) fn first(self, answer: Answer) -> First {
+        let again = match judge(answer) {
+            Ok(_) => Again::Refused(refuse::wrong_answer().into_status()),
+            Err(again) => again,
+        };
+        First { led: self.led, again }
     }
 }
 
@@ -165,7 +272,34 @@ async fn pause_for(wait: Duration, told: &Notify, news: impl Fn() -> bool) {
     }
 }
 
-fn judge(status: Status) -> Again {
+fn elsewhere(text: &str) -> Again {
+    Again::Elsewhere(status::new(Code::Unavailable, reason::NO_LEADER, text))
+}
+
+fn committed(outcome: Outcome) -> Result<Committed, Status> {
+    match outcome {
+        Outcome::Proposed(Proposed { seq, time_us, .. }) => Ok(Committed { seq, time_us }),
+        _ => Err(refuse::wrong_answer().into_status()),
+    }
+}
+
+fn judge(answer: Answer) -> Result<Outcome, Again> {
+    match answer {
+        Ok(Outcome::Status(status)) => Err(judge_status(status)),
+        Ok(outcome) => Ok(outcome),
+        Err(lost) => Err(judge_lost(lost)),
+    }
+}
+
+fn judge_lost(lost: Lost) -> Again {
+    match lost {
+        Lost::Down => elsewhere("the link to the shard's leader is down"),
+        Lost::Full => Again::Refused(refuse::overloaded("calls to a node", LINK_CALLS)),
+        Lost::Unknown | Lost::Late => Again::Unknown,
+    }
+}
+
+fn judge_status(status: Status) -> Again {
     let reason = status::reason_of(&status).unwrap_or_default();
     match reason.as_str() {
         reason::NOT_LEADER | reason::NO_LEADER | reason::STALE_EPOCH => Again::Elsewhere(status),

@@ -4,22 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hansard_domain::ClusterId;
-use hansard_proto::cluster::v1::edge_service_client::EdgeServiceClient;
 use hansard_proto::cluster::v1::{LinkHello, LinkResponse, LinkWelcome};
+use hansard_proto::hot::BytesCodec;
 use hansard_runtime::net::{self, Role};
-use tokio::sync::mpsc;
+use http::uri::PathAndQuery;
+use prost::Message;
 use tokio::time::Instant;
-use tonic::Streaming;
+use tonic::client::Grpc;
 use tonic::transport::Channel;
+use tonic::{IntoStreamingRequest, Streaming};
 
-use super::batch::Batches;
-use super::conn::{Conn, ConnId};
+use super::conn::{Conn, ConnId, Outgoing, Writer};
 use super::{LinkEvents, Upstream};
-use crate::limits::{LINK_PAUSE, LINK_QUEUE};
+use crate::limits::LINK_PAUSE;
 
+/// The link's path.
+const LINK: PathAndQuery = PathAndQuery::from_static("/hansard.cluster.v1.EdgeService/Link");
 /// The newest version of the link's messages that this router speaks.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 /// How long a node may take to say welcome.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(5);
 /// Largest batch from a node: pages and feeds of up to 1 MiB each, several to a batch.
@@ -37,6 +41,8 @@ enum LinkError {
     Address(#[from] std::io::Error),
     #[error("the node said no welcome in time")]
     Silent,
+    #[error("a message cannot be read: {0}")]
+    Unreadable(#[from] prost::DecodeError),
     #[error("the first message was no welcome")]
     NoWelcome,
     #[error("the node is of another cluster; point this router at nodes of one cluster only")]
@@ -77,9 +83,9 @@ pub(super) async fn keep(upstream: Arc<Upstream>, address: String, events: Arc<d
 async fn once(upstream: &Arc<Upstream>, address: &str, events: &dyn LinkEvents) -> Result<LinkError, LinkError> {
     let seams = &upstream.seams;
     let channel = net::channel(seams.transport.clone(), address, upstream.tls.clone(), Role::Node)?;
-    let (items, receiver) = mpsc::channel(LINK_QUEUE);
+    let outgoing = Arc::<Outgoing>::default();
     let hello = LinkHello { protocol: PROTOCOL, ..upstream.hello.clone() };
-    let opened = open(channel, Batches::new(hello, receiver));
+    let opened = open(channel, Writer::new(hello, outgoing.clone()));
     let (welcome, stream) = tokio::time::timeout(WELCOME_TIMEOUT, opened).await.map_err(|_| LinkError::Silent)??;
     let cluster = ClusterId::from_slice(&welcome.cluster).map_err(|_| LinkError::NoWelcome)?;
     let node = welcome.node.ok_or(LinkError::NoWelcome)?;
@@ -87,7 +93,7 @@ async fn once(upstream: &Arc<Upstream>, address: &str, events: &dyn LinkEvents) 
         return Err(LinkError::OtherCluster);
     }
     let id = ConnId { node: node.id, generation: upstream.generation.fetch_add(1, Ordering::Relaxed) };
-    let conn = Arc::new(Conn::new(id, items));
+    let conn = Arc::new(Conn::new(id, outgoing));
     let _registered = Registered::new(upstream, conn.clone(), events).ok_or(LinkError::Alias)?;
     tracing::info!(%address, node = node.id, name = node.name, site = node.site, "linked to a node");
     let error = read(&conn, stream, events).await;
@@ -95,14 +101,15 @@ async fn once(upstream: &Arc<Upstream>, address: &str, events: &dyn LinkEvents) 
     Ok(error)
 }
 
-async fn open(channel: Channel, batches: Batches) -> Result<(LinkWelcome, Streaming<LinkResponse>), LinkError> {
-    let mut client = EdgeServiceClient::new(channel).max_decoding_message_size(MAX_BATCH);
-    let mut stream = client.link(batches).await?.into_inner();
-    let first = stream.message().await?.and_then(|first| first.welcome);
-    Ok((first.ok_or(LinkError::NoWelcome)?, stream))
+async fn open(channel: Channel, writer: Writer) -> Result<(LinkWelcome, Streaming<Bytes>), LinkError> {
+    let mut client = Grpc::new(channel).max_decoding_message_size(MAX_BATCH);
+    client.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
+    let mut stream = client.streaming(writer.into_streaming_request(), LINK, BytesCodec).await?.into_inner();
+    let first = stream.message().await?.map(LinkResponse::decode).transpose()?;
+    Ok((first.and_then(|first| first.welcome).ok_or(LinkError::NoWelcome)?, stream))
 }
 
-async fn read(conn: &Conn, mut stream: Streaming<LinkResponse>, events: &dyn LinkEvents) -> LinkError {
+async fn read(conn: &Conn, mut stream: Streaming<Bytes>, events: &dyn LinkEvents) -> LinkError {
     let mut first = true;
     let mut looks = tokio::time::interval(EXPIRY);
     loop {
@@ -113,20 +120,20 @@ async fn read(conn: &Conn, mut stream: Streaming<LinkResponse>, events: &dyn Lin
                 continue;
             }
         };
-        let batch = match message {
-            Ok(Some(batch)) => batch,
+        let message = match message {
+            Ok(Some(message)) => message,
             Ok(None) => return LinkError::Status(tonic::Status::unavailable("the node ended the link")),
             Err(status) => return LinkError::Status(status),
+        };
+        let batch = match LinkResponse::decode(message) {
+            Ok(batch) => batch,
+            Err(error) => return LinkError::Unreadable(error),
         };
         if let Some(directory) = batch.directory {
             events.directory(conn.id, directory, first);
             first = false;
         }
-        for reply in batch.replies {
-            if let Some(outcome) = reply.outcome {
-                conn.answer(reply.id, outcome);
-            }
-        }
+        conn.answer(batch.committed.unwrap_or_default(), batch.replies);
         for feed in batch.feeds {
             events.feed(conn.id, feed);
         }

@@ -1,9 +1,11 @@
 //! To the nodes: one link each, batched both ways, and calls that find the leader.
 
+mod asker;
 mod batch;
 mod call;
 mod conn;
 mod link;
+mod waiting;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
@@ -17,14 +19,15 @@ use hansard_runtime::net::Tls;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-pub(crate) use conn::ConnId;
+pub(crate) use asker::{Answered, Asker};
+pub(crate) use call::{First, Ticket};
+pub(crate) use conn::{Conn, ConnId};
 
 use crate::directory::{Directory, Target};
 use crate::hub::{Feeds, Start};
 use crate::metrics::Metrics;
 use crate::run::Seams;
 use batch::Item;
-use conn::Conn;
 
 /// How often the list of links is compared with the placement, besides when that changes.
 const REVIEW_INTERVAL: Duration = Duration::from_secs(5);

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{Sink as _, StreamExt};
 use hansard_domain::limits::MAX_FRAME_BYTES;
-use hansard_proto::{status, v1::ConnectRequest};
+use hansard_proto::status;
 
-use crate::connection::{Codec, FrameSink, FrameSource, Gone};
+use crate::connection::{Asked, Codec, FrameSink, FrameSource, Gone};
 use crate::reason;
 use crate::session::{End, FrameFault};
 
@@ -29,7 +29,7 @@ impl Source {
 }
 
 impl FrameSource for Source {
-    async fn next(&mut self) -> Option<Result<ConnectRequest, FrameFault>> {
+    async fn next(&mut self) -> Option<Result<Asked, FrameFault>> {
         loop {
             let bytes = match (self.stream.next().await?, self.codec) {
                 (Ok(Message::Text(text)), Codec::Json) => Bytes::from(text),

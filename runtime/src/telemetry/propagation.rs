@@ -10,6 +10,9 @@ const KEY: &str = "traceparent";
 
 /// The `traceparent` of `span`; none when the span is off or telemetry does not run.
 pub fn traceparent(span: &Span) -> Option<String> {
+    if span.is_disabled() {
+        return None;
+    }
     let context = span.context();
     let span = context.span();
     let context = span.span_context();
