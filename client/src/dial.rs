@@ -6,9 +6,7 @@ use hansard_proto::{
     hot::BytesCodec,
     rpc::Status,
     status,
-    v1::{
-        ConnectRequest, ConnectResponse, Hello, Welcome, connect_request, connect_response,
-    },
+    v1::{ConnectRequest, ConnectResponse, Hello, Welcome, connect_request, connect_response},
 };
 use hyper_util::rt::TokioIo;
 use prost::{Message, bytes::Bytes};

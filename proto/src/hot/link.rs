@@ -43,11 +43,8 @@ pub struct ProposeCall<'a> {
 /// Adds a proposal to the bytes of a `LinkRequest`.
 pub fn put_call(out: &mut impl BufMut, call: &ProposeCall<'_>) {
     let principal = 18 + number_len(call.person_epoch) + number_len(call.operator.into());
-    let propose = 18
-        + 18
-        + number_len(call.action.into())
-        + number_len(call.target_seq)
-        + bytes_len(call.content.len());
+    let propose =
+        18 + 18 + number_len(call.action.into()) + number_len(call.target_seq) + bytes_len(call.content.len());
     let body = number_len(call.id)
         + 18
         + number_len(call.epoch)

@@ -199,9 +199,8 @@ impl Performer {
     fn go_on(&self, tag: Tag, proposal: Proposal, started: Instant, first: First, span: tracing::Span) {
         let Some(who) = self.principal.clone() else { return };
         let (edge, mark) = (self.edge.clone(), is_mark(&proposal));
-        let work = async move {
-            Done::Committed(tag, (mark, edge.upstream.go_on(&who, proposal, started, first).await))
-        };
+        let work =
+            async move { Done::Committed(tag, (mark, edge.upstream.go_on(&who, proposal, started, first).await)) };
         self.work.push(Box::pin(work.instrument(span)));
     }
 

@@ -130,7 +130,8 @@ mod tests {
             assert!(calls.iter().all(|call| Some(call.id) == ids.next()), "in order");
         }
         assert!(ids.next().is_none() && batches.put(call(1)), "there is room again");
-        let large = |id| Item::Call(Box::new(NodeCall { id, traceparent: "x".repeat(BATCH_BYTES / 2), ..NodeCall::default() }));
+        let large =
+            |id| Item::Call(Box::new(NodeCall { id, traceparent: "x".repeat(BATCH_BYTES / 2), ..NodeCall::default() }));
         assert!((0..4).all(|id| batches.put(large(id))));
         assert_eq!(taken(&mut batches).calls.len(), 3, "the small one, and as many as it takes");
         assert_eq!(taken(&mut batches).calls.len(), 2);
