@@ -195,7 +195,8 @@ fn sends_are_checked_bounded_and_answered() {
     let mut out = Vec::new();
     let tag = Tag { request: REQUEST, room: ROOM };
     session.on_committed(tag, Ok(Committed { seq: 9, time_us: 1 }), &mut out);
-    assert!(matches!(sent(&out)[..], [Frame::Ack(ack)] if ack.seq == 9 && ack.request_id == REQUEST.to_string()));
+    let [Effect::Ack(tag, committed)] = out[..] else { panic!("{out:?}") };
+    assert_eq!((tag, committed), (Tag { request: REQUEST, room: ROOM }, Committed { seq: 9, time_us: 1 }));
     assert!(matches!(say(&mut session, now, send_frame(&room, "x"))[..], [Effect::Propose(_)]));
 }
 
