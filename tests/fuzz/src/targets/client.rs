@@ -42,7 +42,7 @@ fn plain_ack(input: &[u8]) -> Verdict {
     same(input, &v1::ConnectResponse { frame: Some(v1::connect_response::Frame::Ack(ack)) })
 }
 
-fn same<M: Message + Default + PartialEq>(input: &[u8], read: &M) -> Verdict {
+fn same<M: Message + Default + PartialEq + std::fmt::Debug>(input: &[u8], read: &M) -> Verdict {
     let generated = M::decode(input);
     demand(generated.as_ref().is_ok_and(|generated| generated == read), || format!("{read:?}, not {generated:?}"))?;
     Ok(Seen::Taken)
