@@ -53,10 +53,22 @@ points! {
         MarkWrite = "mark-write";
         /// The tail mark is written and not synced.
         MarkSync = "mark-sync";
+        /// A batch is durable, and the witness does not say so.
+        WitnessWrite = "witness-write";
+        /// The witness was written since it was synced, and is synced again.
+        WitnessSync = "witness-sync";
+        /// An empty directory's witness is to be made.
+        WitnessCreate = "witness-create";
+        /// A start has the witness, whose name may not be durable.
+        WitnessNamed = "witness-named";
         /// A start has written the log's tail anew and not synced it.
         TailSync = "tail-sync";
         /// A start has marked the tail and not synced the mark.
         TailMarkSync = "tail-mark-sync";
+        /// A start has marked the tail, and the witness says something older.
+        TailWitness = "tail-witness";
+        /// A start has told the witness, and not synced it.
+        TailWitnessSync = "tail-witness-sync";
         /// A start removes a segment that was given up before.
         LeftoverRemove = "leftover-remove";
         /// IDENTITY is due: for an empty directory, and when it joins a cluster.

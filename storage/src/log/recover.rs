@@ -277,7 +277,9 @@ fn settle(survey: &Survey, chain: &Chain, segment: u64, offset: u64, witness: &W
         file.write_at(header.slot(), &header.encode())?;
         failpoint::io(Point::TailMarkSync)?;
         file.sync()?;
+        failpoint::io(Point::TailWitness)?;
         witness.write(header)?;
+        failpoint::io(Point::TailWitnessSync)?;
         witness.sync()
     };
     write().map_err(OpenError::io(format!("marking {path}")))?;

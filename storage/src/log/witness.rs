@@ -8,6 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use hansard_failpoint::{self as failpoint, Point};
+
 use super::format::{BLOCK, SegmentHeader};
 use super::segments::DIR;
 use crate::disk::{Disk, DiskFile};
@@ -51,16 +53,19 @@ impl Witness {
         let file = match disk.len(FILE)? {
             Some(BYTES) => disk.open(FILE)?,
             _ => {
-                let file = disk.create(FILE, BYTES)?;
-                disk.sync_dir(DIR)?;
-                file
+                failpoint::io(Point::WitnessCreate)?;
+                disk.create(FILE, BYTES)?
             }
         };
+        // Each time: a start that made it may have ended before its name was durable.
+        failpoint::io(Point::WitnessNamed)?;
+        disk.sync_dir(DIR)?;
         Ok(Self { file, counter: AtomicU64::new(0), stale: AtomicBool::new(false) })
     }
 
     /// Says up to where the log is synced. The slot before is kept: a torn write must not take both.
     pub(crate) fn write(&self, mark: SegmentHeader) -> io::Result<()> {
+        failpoint::io(Point::WitnessWrite)?;
         let mark = SegmentHeader { counter: self.counter.fetch_add(1, Ordering::Relaxed), ..mark };
         self.file.write_at(mark.slot(), &mark.encode())?;
         self.stale.store(true, Ordering::Release);
@@ -69,6 +74,10 @@ impl Witness {
 
     /// Makes it durable.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        if self.stale.swap(false, Ordering::AcqRel) { self.file.sync() } else { Ok(()) }
+        if !self.stale.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        failpoint::io(Point::WitnessSync)?;
+        self.file.sync()
     }
 }
