@@ -109,6 +109,11 @@ impl Collector for NodeState {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
+        // Beside the scraper's own time it tells how far the clock is off.
+        let clock = ConstGauge::new(node.seams.clock.now_us() as f64 / 1e6);
+        let help = "This node's wall clock, Unix time";
+        let descriptor = encoder.encode_descriptor("node_clock_seconds", help, None, clock.metric_type())?;
+        clock.encode(descriptor)?;
         shards(&node, encoder)
     }
 }
