@@ -48,7 +48,7 @@ seeded-bugs: deps ## Plant bugs, one after the other, and print which invariant 
 	@$(ENV) && cargo build --release --locked -p hansard-sim --features seeded-bugs && exec \
 		"$${CARGO_TARGET_DIR:-target}/release/hansard-sim" --bugs $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))
 
-failpoints: deps ## Crash, fail and delay real processes at every durable step and every ack: SEED=1, ONLY= some points
+failpoints: deps ## Crash, fail and delay real processes at every durable step and every ack: SEED=1, ONLY= some points or scenes
 	@$(ENV) && scripts/failpoints.sh
 
 chaos: deps-test ## Real processes under real faults, as root: MINUTES=3, SEED=, RATE=400 messages/s, ONLY= and ALLOW_SKIP= kinds; CAMPAIGN= one kind, COUNT= times

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// What the nodes, the order of the points and the passings are drawn from.
     #[arg(long, default_value_t = 1, env = "SEED")]
     pub(crate) seed: u64,
-    /// Only these points, separated by commas [default: all].
+    /// Only these points, or all of these scenes (`talk`, `behind`), separated by commas [default: all].
     #[arg(long, value_delimiter = ',', env = "ONLY")]
     pub(crate) only: Vec<String>,
 }

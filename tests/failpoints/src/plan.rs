@@ -1,11 +1,13 @@
 //! Which points are fired, what they do, and how a process is brought to pass them.
 
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
 use hansard_failpoint::{Kind, Point};
 
 use crate::process::Order;
 
 /// How a process is brought to pass a point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Scene {
     /// Three empty disks become a cluster.
     Founding,
@@ -41,17 +43,17 @@ pub(crate) enum Scene {
 pub(crate) fn scene(point: Point) -> Scene {
     use Point::*;
     match point {
-        BallastMake | SegmentCreate | IdentityWrite | IdentityWritten | ClusterBound | ShardCreated | FoundingAsked
-        | FoundingBound | Founded | ShardBegan => Scene::Founding,
+        BallastMake | SegmentCreate | WitnessCreate | IdentityWrite | IdentityWritten | ClusterBound | ShardCreated
+        | FoundingAsked | FoundingBound | Founded | ShardBegan => Scene::Founding,
         JoinBound => Scene::Joining,
-        LogWrite | LogSync | LogSynced | MarkWrite | MarkSync | SegmentRotated | SegmentReleased | Relocate
-        | SegmentHeader | SegmentNamed | SegmentRetire | StateWrite | StateCommitted | StateFlush | StateFlushed
-        | SnapshotBuilt | LogPurged | AppendFlushed | AppendAnswer | Applied => Scene::Talk,
+        LogWrite | LogSync | LogSynced | WitnessWrite | WitnessSync | MarkWrite | MarkSync | SegmentRotated
+        | SegmentReleased | Relocate | SegmentHeader | SegmentNamed | SegmentRetire | StateWrite | StateCommitted
+        | StateFlush | StateFlushed | SnapshotBuilt | LogPurged | AppendFlushed | AppendAnswer | Applied => Scene::Talk,
         RoomAnswer | LinkReply => Scene::Lead,
         MetaAnswer => Scene::Enroll,
         VoteSaved | VoteAnswer => Scene::HandOver,
         RouterAck => Scene::Router,
-        TailSync | TailMarkSync => Scene::Start,
+        TailSync | TailMarkSync | TailWitness | TailWitnessSync | WitnessNamed => Scene::Start,
         LeftoverRemove => Scene::Leftover,
         BallastFree => Scene::Full,
         SnapshotChunk | SnapshotReceived | SnapshotSwitch | SnapshotSwitched | SnapshotReset | SnapshotInstalled => {
@@ -72,11 +74,22 @@ fn actions(point: Point) -> &'static [&'static str] {
     }
 }
 
-/// All orders there are, but those of points that are not among `only`, if any are.
-pub(crate) fn orders(only: &[String]) -> Vec<Order> {
-    let wanted = |point: &&Point| only.is_empty() || only.iter().any(|name| name == point.name());
+/// All orders there are; or those of the points and scenes that `only` names.
+///
+/// # Errors
+/// There is no such point, and no such scene.
+pub(crate) fn orders(only: &[String]) -> Result<Vec<Order>> {
+    for name in only {
+        let known = Point::ALL.iter().any(|point| is_named(*point, name));
+        ensure!(known, "there is no point or scene called {name:?}");
+    }
+    let wanted = |point: &&Point| only.is_empty() || only.iter().any(|name| is_named(**point, name));
     let of = |point: Point| actions(point).iter().map(move |action| Order { point, action, after: 0 });
-    Point::ALL.iter().filter(wanted).copied().flat_map(of).collect()
+    Ok(Point::ALL.iter().filter(wanted).copied().flat_map(of).collect())
+}
+
+fn is_named(point: Point, name: &str) -> bool {
+    point.name() == name || Scene::from_str(name, false).is_ok_and(|scene| scene == self::scene(point))
 }
 
 /// Those of one scene, in the order of the points.
@@ -90,11 +103,14 @@ mod tests {
 
     #[test]
     fn every_kind_of_point_is_crashed_and_all_but_moments_something_else_too() {
-        let orders = orders(&[]);
+        let orders = orders(&[]).unwrap();
         for point in Point::ALL {
             let count = orders.iter().filter(|order| order.point == *point).count();
             assert_eq!(count, if point.kind() == Kind::Moment { 1 } else { 2 }, "{}", point.name());
         }
-        assert_eq!(super::orders(&["log-sync".to_owned()]).len(), 2);
+        let only = |name: &str| super::orders(&[name.to_owned()]);
+        assert_eq!(only("log-sync").unwrap().len(), 2);
+        assert!(only("start").unwrap().iter().all(|order| scene(order.point) == Scene::Start));
+        assert!(only("log-think").is_err());
     }
 }

@@ -9,7 +9,7 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use crate::PATIENCE;
-use crate::cluster::{Cluster, FOUNDERS, ROUTERS, router};
+use crate::cluster::{Cluster, FOUNDERS, NODES, ROUTERS, router};
 use crate::plan::{self, Scene};
 use crate::process::{GLANCE, Order};
 use crate::run::Run;
@@ -28,7 +28,7 @@ impl Run {
             Scene::Router => router(self.dice.random_range(0..ROUTERS)),
             _ => self.dice.random_range(0..FOUNDERS),
         };
-        if matches!(scene, Scene::Start | Scene::Full) {
+        if scene == Scene::Full {
             self.cluster.servers[server].kill()?;
             self.obeys_at_start(server, &order)?;
             return self.back(server);
@@ -115,7 +115,29 @@ impl Run {
                 self.obeys_at_start(server, &leftover)?;
             }
         }
+        if server < NODES {
+            self.stumble(server)?;
+        }
         self.back(server)
+    }
+
+    /// Has a node that is down obey one of the orders for starts that are left, if any is.
+    fn stumble(&mut self, node: usize) -> Result<()> {
+        match self.starts.pop() {
+            Some(order) => self.obeys_at_start(node, &order),
+            None => Ok(()),
+        }
+    }
+
+    /// Fires what is left of the orders for starts: there were fewer crashes than such orders.
+    pub(crate) fn starts(&mut self) -> Result<()> {
+        while !self.starts.is_empty() {
+            let node = self.dice.random_range(0..FOUNDERS);
+            self.cluster.servers[node].kill()?;
+            self.stumble(node)?;
+            self.back(node)?;
+        }
+        Ok(())
     }
 
     /// It ends itself.

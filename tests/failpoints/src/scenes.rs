@@ -120,25 +120,39 @@ impl Run {
     /// A node comes back and must take snapshots, with a crash wherever one can be; then its leader crashes while it sends one.
     pub(crate) fn behind(&mut self) -> Result<()> {
         let node = self.dice.random_range(0..FOUNDERS);
+        let mut down = false;
         for order in plan::of(&self.orders, Scene::Behind) {
-            self.on_return(node, order, |_| Ok(node))?;
-            if order.action == "crash" {
+            // One that has crashed lacks as much as before, of all shards but one.
+            self.on_return(node, down, order, |_| Ok(node))?;
+            down = order.action == "crash";
+            if down {
                 self.aborts(node)?;
-                self.back(node)?;
             }
         }
+        if down {
+            self.back(node)?;
+        }
         for order in plan::of(&self.orders, Scene::Ahead) {
-            let leader = self.on_return(node, order, |run| run.leader_over(node))?;
+            let leader = self.on_return(node, false, order, |run| run.leader_over(node))?;
             self.aborts(leader)?;
             self.back(leader)?;
         }
         self.goes_on()
     }
 
-    /// Has a node come back to others that have purged what it lacks until the one that `who` names then obeys.
-    fn on_return(&mut self, node: usize, order: Order, who: impl Fn(&mut Self) -> Result<usize>) -> Result<usize> {
+    /// Has a node come back to others that have purged what it lacks until the one that `who` names then obeys. `lacks`: it is
+    /// down and lacks something.
+    fn on_return(
+        &mut self,
+        node: usize,
+        mut lacks: bool,
+        order: Order,
+        who: impl Fn(&mut Self) -> Result<usize>,
+    ) -> Result<usize> {
         loop {
-            self.fall_behind(node)?;
+            if !std::mem::take(&mut lacks) {
+                self.fall_behind(node)?;
+            }
             let who = who(self)?;
             self.cluster.servers[node].tell(&[])?;
             self.cluster.servers[who].tell(&[order])?;
@@ -149,19 +163,23 @@ impl Run {
         }
     }
 
-    /// Kills a node, and waits until the others have purged what it will lack.
+    /// Kills a node, and waits until the others have purged what it will lack, of all shards in which anybody talks: chance may have
+    /// left some without a room.
     fn fall_behind(&mut self, node: usize) -> Result<()> {
         self.cluster.servers[node].kill()?;
         let before = newest(node)?;
         let until = Instant::now() + PATIENCE;
         let meta = "0".repeat(32);
-        let rooms = before.iter().filter(|(shard, _)| **shard != meta);
         loop {
             let now = newest(node)?;
-            if rooms.clone().all(|(shard, index)| now.get(shard).is_some_and(|now| *now >= index + BEHIND)) {
+            let grown = before.iter().filter(|(shard, _)| **shard != meta).filter_map(|(shard, (index, entries))| {
+                let (now_index, now_entries) = now.get(shard)?;
+                (now_entries > entries).then(|| now_index - index)
+            });
+            if grown.min().is_some_and(|least| least >= BEHIND) {
                 return Ok(());
             }
-            ensure!(Instant::now() < until, "the others do not get ahead");
+            ensure!(Instant::now() < until, "the others do not get ahead: {before:?} became {now:?}");
             std::thread::sleep(GLANCE * 10);
         }
     }
@@ -172,7 +190,7 @@ impl Run {
         let wanted = newest(node)?;
         loop {
             let caught_up = applied(node).is_ok_and(|replicas| {
-                replicas.iter().all(|(shard, (index, _))| wanted.get(shard).is_none_or(|wanted| index >= wanted))
+                replicas.iter().all(|(shard, (index, _))| wanted.get(shard).is_none_or(|(wanted, _)| index >= wanted))
             });
             if self.cluster.servers[who].has_obeyed(order)? {
                 self.note(who, order);
@@ -229,13 +247,13 @@ impl Run {
     }
 }
 
-/// Shard to the newest entry that any node but one has applied.
-fn newest(but: usize) -> Result<BTreeMap<String, u64>> {
+/// Shard to the newest entry that any node but one has applied, and the entries of its record.
+fn newest(but: usize) -> Result<BTreeMap<String, (u64, u64)>> {
     let mut newest = BTreeMap::new();
     for node in (0..NODES).filter(|node| *node != but) {
-        for (shard, (index, _)) in applied(node)? {
-            let known = newest.entry(shard).or_insert(index);
-            *known = index.max(*known);
+        for (shard, (index, entries)) in applied(node)? {
+            let known = newest.entry(shard).or_insert((index, entries));
+            *known = (index.max(known.0), entries.max(known.1));
         }
     }
     Ok(newest)
