@@ -7,6 +7,8 @@ use hansard_client::v1::{GetClusterStatusResponse, Node, NodeState};
 use hansard_client::{Client, ClientError, Config};
 use tokio::runtime::Runtime;
 
+use crate::signals::Signals;
+
 /// How long a command may take to be taken, faults included.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -14,13 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Operator {
     pub(crate) runtime: Runtime,
     config: Config,
+    signals: Signals,
 }
 
 impl Operator {
-    pub(crate) fn new(routers: Vec<String>, token: String) -> Result<Self> {
+    pub(crate) fn new(routers: Vec<String>, token: String, signals: Signals) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let config = Config { connect_deadline: PATIENCE, deadline: PATIENCE, ..Config::new(routers, token) };
-        Ok(Self { runtime, config })
+        Ok(Self { runtime, config, signals })
     }
 
     /// The cluster, once the leader of meta confirms it.
@@ -63,10 +66,10 @@ impl Operator {
         if self.status()?.nodes.iter().any(is_so) { Ok(()) } else { Err(error) }
     }
 
-    /// Says it until the outcome is known.
+    /// Says it until the outcome is known, or all is to be dropped.
     fn command<T>(&self, what: &str, say: impl AsyncFn(&Client) -> Result<T, ClientError>) -> Result<T> {
         let until = Instant::now() + PATIENCE;
-        let result: Result<T> = self.runtime.block_on(async {
+        let said = async {
             loop {
                 let said = match Client::connect(self.config.clone()).await {
                     Ok(client) => say(&client).await,
@@ -82,7 +85,7 @@ impl Operator {
                     other => return Ok(other?),
                 }
             }
-        });
-        result.with_context(|| what.to_owned())
+        };
+        self.runtime.block_on(self.signals.unless_dropped(said)).with_context(|| what.to_owned())
     }
 }

@@ -1,16 +1,11 @@
 //! How far the replicas have come, read from the nodes' metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::http::metrics;
 use crate::rig::Rig;
-
-/// How long a node may take to answer.
-const ANSWER: Duration = Duration::from_secs(2);
 
 /// A shard's replica: the newest entry applied, and the record's entries.
 pub(crate) type Applied = (u64, u64);
@@ -26,25 +21,6 @@ pub(crate) fn of_node(address: &str) -> Result<BTreeMap<String, Applied>> {
         }
     }
     Ok(replicas)
-}
-
-/// A node's metric that has no labels.
-pub(crate) fn metric(address: &str, name: &str) -> Result<i64> {
-    let text = metrics(address)?;
-    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
-    let value = lines.find_map(|line| line.split_once(name)?.1.strip_prefix(' '));
-    Ok(value.with_context(|| format!("{address} has no metric {name}"))?.trim().parse()?)
-}
-
-fn metrics(address: &str) -> Result<String> {
-    let address = format!("{address}:7401");
-    let mut stream = TcpStream::connect_timeout(&address.parse()?, ANSWER)?;
-    stream.set_read_timeout(Some(ANSWER))?;
-    stream.write_all(format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    ensure!(text.starts_with("HTTP/1.1 200"), "{address} does not answer as it should");
-    Ok(text)
 }
 
 fn gauge(line: &str, name: &str) -> Option<(String, u64)> {

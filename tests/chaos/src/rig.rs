@@ -1,8 +1,6 @@
 //! The cluster with everything around it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -13,6 +11,7 @@ use crate::host::network::{self, SITES};
 use crate::host::process::Process;
 use crate::journal::Journal;
 use crate::operator::Operator;
+use crate::signals::Signals;
 use crate::slot::{Slot, listens};
 
 /// Nodes that found the cluster.
@@ -59,13 +58,13 @@ pub(crate) struct Rig {
     pub(crate) claims: Claims,
     pub(crate) issuer: Issuer,
     pub(crate) operator: Operator,
-    /// Signals so far; see [`ending`](Self::ending) and [`stopping`](Self::stopping).
-    pub(crate) signals: Arc<AtomicU32>,
+    /// See [`ending`](Self::ending) and [`stopping`](Self::stopping).
+    signals: Signals,
 }
 
 impl Rig {
     /// Makes namespaces, volumes and settings, and starts the servers.
-    pub(crate) fn start(hansard: &Path, paths: Paths, signals: Arc<AtomicU32>) -> Result<Self> {
+    pub(crate) fn start(hansard: &Path, paths: Paths, signals: Signals) -> Result<Self> {
         let hansard = std::path::absolute(hansard)?;
         let hansard = hansard.to_str().context("the program's path is no text")?;
         network::make()?;
@@ -80,19 +79,19 @@ impl Rig {
         for router in &routers {
             router.start()?;
         }
-        let operator = Operator::new(router_urls(), issuer.token("operator", &["operator"])?)?;
+        let operator = Operator::new(router_urls(), issuer.token("operator", &["operator"])?, signals.clone())?;
         let claims = Claims::new(SLOTS, FOUNDERS);
         Ok(Self { paths, journal: Journal::new(), slots, routers, claims, issuer, operator, signals })
     }
 
     /// Whether no more faults are to come: one signal. The run heals, checks, and has its verdict.
     pub(crate) fn ending(&self) -> bool {
-        self.signals.load(Ordering::SeqCst) > 0
+        self.signals.ending()
     }
 
     /// Whether all is to be dropped: a second signal.
     pub(crate) fn stopping(&self) -> bool {
-        self.signals.load(Ordering::SeqCst) > 1
+        self.signals.stopping()
     }
 
     /// Sleeps, but not when all is to be dropped.
@@ -110,6 +109,11 @@ impl Rig {
         while !enough() && Instant::now() < until {
             std::thread::sleep(until.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)));
         }
+    }
+
+    /// Waits for something, unless all is to be dropped.
+    pub(crate) fn block_on<T>(&self, what: impl Future<Output = Result<T>>) -> Result<T> {
+        self.operator.runtime.block_on(self.signals.unless_dropped(what))
     }
 
     /// Waits until something is so, and says whether it came to that.

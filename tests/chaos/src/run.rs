@@ -1,10 +1,9 @@
 //! A run, from an empty machine to the verdict.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -18,7 +17,8 @@ use crate::host::network;
 use crate::load::Load;
 use crate::progress::{Placement, equal};
 use crate::rig::{Paths, Rig};
-use crate::slot::STOP;
+use crate::signals::Signals;
+use crate::slot::{STOP, Slot};
 use crate::verdict::Faults;
 use crate::{campaign, scheduler, supervisor};
 
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &args::Run) -> Result<ExitCode> {
     clean(&args.place.directory);
     let _tidy = Tidy(&args.place);
     let paths = Paths::make(&args.place.directory)?;
-    let signals = listen()?;
+    let signals = Signals::listen()?;
     let seed = args.seed.unwrap_or_else(clock_seed);
     let rig = Rig::start(&args.hansard, paths, signals)?;
     println!(
@@ -89,28 +89,6 @@ fn take_turn() -> Result<std::fs::File> {
         std::thread::sleep(Duration::from_secs(1));
     }
     Ok(lock)
-}
-
-/// Counts Ctrl-Cs and terminations.
-fn listen() -> Result<Arc<AtomicU32>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = Arc::new(AtomicU32::new(0));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let count = signals.clone();
-    std::thread::spawn(move || -> std::io::Result<Infallible> {
-        runtime.block_on(async {
-            let mut interrupts = signal(SignalKind::interrupt())?;
-            let mut terminations = signal(SignalKind::terminate())?;
-            loop {
-                tokio::select! {
-                    _ = interrupts.recv() => {}
-                    _ = terminations.recv() => {}
-                }
-                count.fetch_add(1, Ordering::SeqCst);
-            }
-        })
-    });
-    Ok(signals)
 }
 
 /// Load, drills, faults, heal. Who votes where, at the end.
@@ -183,17 +161,34 @@ fn stop(rig: &Rig) {
 fn check(rig: &Rig, placement: &Placement) -> Result<Summary> {
     let histories = &rig.paths.histories;
     let voters: BTreeSet<&String> = placement.values().flatten().collect();
-    for slot in rig.slots.iter().filter(|slot| voters.contains(&slot.name)) {
-        let mut dump = Command::new(std::env::current_exe()?);
-        dump.args(["dump", "--name", &slot.name, "--data"]).arg(slot.data()).arg("--out").arg(histories);
-        ensure!(dump.status()?.success(), "{} could not be dumped", slot.name);
-    }
+    let voting: Vec<&Slot> = rig.slots.iter().filter(|slot| voters.contains(&slot.name)).collect();
+    dump(rig, &voting)?;
+    rig.journal.say("all records are dumped");
     let mut out = Writer::create(histories, Kind::Cluster, "end")?;
     for (id, voters) in placement {
         out.line(&Cluster::Shard { id, voters: voters.iter().map(String::as_str).collect() })?;
     }
     out.finish()?;
     check_files(std::slice::from_ref(histories), 1).context("checking the histories")
+}
+
+/// Dumps nodes, as many at a time as there are cores: a dump of millions of entries takes one of them for minutes.
+fn dump(rig: &Rig, nodes: &[&Slot]) -> Result<()> {
+    let (next, program) = (AtomicUsize::new(0), std::env::current_exe()?);
+    let work = &|| -> Result<()> {
+        while let Some(slot) = nodes.get(next.fetch_add(1, Ordering::SeqCst)) {
+            ensure!(!rig.stopping(), "interrupted");
+            let mut dump = Command::new(&program);
+            dump.args(["dump", "--name", &slot.name, "--data"]).arg(slot.data()).arg("--out").arg(&rig.paths.histories);
+            ensure!(dump.process_group(0).status()?.success(), "{} could not be dumped", slot.name);
+        }
+        ensure!(!rig.stopping(), "interrupted");
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..std::thread::available_parallelism()?.get()).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("workers don't panic"))
+    })
 }
 
 /// A seed that nobody asked for.

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::args;
+use crate::claims::Needs;
 use crate::faults::{Lane, Outcome};
+use crate::host::network::inside;
+use crate::http::metrics;
 use crate::plan::{Plan, Planned};
 use crate::rig::Rig;
 use crate::verdict::Faults;
@@ -16,6 +19,8 @@ use crate::verdict::Faults;
 const AT_ONCE: usize = 4;
 /// How long a fault waits for what it needs.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a node that was down may take to serve.
+const SERVES: Duration = Duration::from_secs(20);
 
 /// Runs both lanes for so long, and until each kind has come once; all is healed when it returns.
 pub(crate) fn run(rig: &Rig, args: &args::Run, seed: u64) -> Result<Faults> {
@@ -57,7 +62,14 @@ pub(crate) fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
         note(rig, faults, name, &Outcome::Skipped(why));
         return false;
     };
+    // It waited for its claim while the run was ended.
+    if rig.ending() {
+        return true;
+    }
     let nodes = claim.nodes().to_vec();
+    if planned.kind.needs == Needs::Node {
+        bring_up(rig, &nodes);
+    }
     let outcome = fault.install(rig, &nodes).unwrap_or_else(|error| Outcome::Skipped(format!("{error:#}")));
     // One that was dropped half-way says nothing.
     if !rig.stopping() {
@@ -74,6 +86,19 @@ pub(crate) fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
             rig.journal.fail(format!("{name} is not healed: {error:#}"));
             false
         }
+    }
+}
+
+/// A node that has ended, of what struck it before, is down for as long as somebody has hands on it: what is to strike it now must find
+/// it at work. One that does not come up for long is left to the supervisor.
+fn bring_up(rig: &Rig, nodes: &[usize]) {
+    for slot in nodes.iter().map(|node| &rig.slots[*node]) {
+        rig.wait(SERVES, || {
+            if let Some(status) = slot.process.ended() {
+                rig.journal.say(format!("{} has ended ({status:?}) and is started again", slot.name));
+            }
+            slot.process.start().is_ok() && inside(&slot.process.namespace, || metrics(&slot.address)).is_ok()
+        });
     }
 }
 

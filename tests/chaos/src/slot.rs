@@ -1,6 +1,8 @@
 //! A place for a node: an address, a filesystem, control groups, and the process, if any.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -94,6 +96,22 @@ impl Slot {
         let fresh = self.clock.with_extension("new");
         std::fs::write(&fresh, format!("{seconds:+}"))?;
         std::fs::rename(&fresh, &self.clock).context("setting the clock")
+    }
+
+    /// Writes a file to the node's disk as one of the node's control groups, and removes it; whether all of it could be written.
+    /// `operands`: how `dd` is to write it.
+    pub(crate) fn write_beside(&self, operands: &str) -> Result<bool> {
+        let file = self.volume.path().join("probe");
+        let joins: String =
+            self.cgroup.entries().iter().map(|entry| format!("echo $$ > {} && ", entry.display())).collect();
+        let write = format!("{joins}exec dd if=/dev/zero of={} {operands}", file.display());
+        let mut command = Command::new("sh");
+        command.args(["-c", &write]).stderr(Stdio::null()).process_group(0);
+        let status = command.status()?;
+        match std::fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(status.success()),
+        }
     }
 
     /// The node has never been: all data is gone, the process too.

@@ -1,13 +1,17 @@
 //! A node's time of day jumps, forward or back. Its monotonic clock goes on.
 
-use std::time::Duration;
+use std::ops::RangeInclusive;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rand::Rng;
 
 use super::{Fault, Kind, Lane, Outcome, only};
 use crate::claims::Needs;
+use crate::host::network::inside;
+use crate::http::metric;
 use crate::rig::Rig;
+use crate::slot::Slot;
 
 pub(super) const KIND: Kind = Kind {
     name: "clock",
@@ -17,8 +21,10 @@ pub(super) const KIND: Kind = Kind {
     draw: |dice, _| Box::new(Clock { shift_s: [-86_400, -60, -2, 2, 60, 3_600][dice.random_range(0..6)] }),
 };
 
-/// The library looks at its file once a second.
-const SEEN: Duration = Duration::from_millis(1_500);
+/// The library looks at its file once a second; so soon the node says what it sees.
+const FELT: Duration = Duration::from_secs(10);
+/// How near that must be, in seconds: less than half of the least shift.
+const NEAR: f64 = 0.9;
 
 struct Clock {
     shift_s: i64,
@@ -28,18 +34,26 @@ impl Fault for Clock {
     fn install(&mut self, rig: &Rig, nodes: &[usize]) -> Result<Outcome> {
         let slot = only(rig, nodes)?;
         slot.shift_clock(self.shift_s)?;
-        rig.sleep(SEEN);
-        let pid = slot.process.pid().context("it has just ended")?;
-        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))?;
         let what = format!("{}: {:+} s", slot.name, self.shift_s);
-        Ok(if maps.contains("libfaketime") {
+        let wanted = self.shift_s as f64;
+        let felt = |ahead: RangeInclusive<f64>| wanted - NEAR < *ahead.start() && *ahead.end() < wanted + NEAR;
+        Ok(if rig.wait(FELT, || ahead(slot).is_ok_and(felt)) {
             Outcome::Installed(what)
         } else {
-            Outcome::Skipped("no libfaketime".into())
+            let seen = ahead(slot).map_or_else(|error| error.to_string(), |ahead| format!("{ahead:.1?} s ahead"));
+            Outcome::Indeterminate(format!("{what}: {seen}; is libfaketime there?"))
         })
     }
 
     fn undo(&mut self, rig: &Rig, nodes: &[usize]) -> Result<()> {
         only(rig, nodes)?.shift_clock(0)
     }
+}
+
+/// Between what and what a node's clock is ahead of ours, in seconds.
+fn ahead(slot: &Slot) -> Result<RangeInclusive<f64>> {
+    let ours = || Ok::<f64, anyhow::Error>(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64());
+    let before = ours()?;
+    let theirs = inside(&slot.process.namespace, || metric(&slot.address, "node_clock_seconds"))?;
+    Ok(theirs - ours()?..=theirs - before)
 }

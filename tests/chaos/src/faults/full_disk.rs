@@ -9,7 +9,7 @@ use rand::Rng;
 use super::{Fault, Kind, Lane, Outcome, only};
 use crate::claims::Needs;
 use crate::host::shell::sh;
-use crate::progress::metric;
+use crate::http::metric;
 use crate::rig::Rig;
 use crate::slot::Slot;
 
@@ -56,5 +56,5 @@ impl Fault for FullDisk {
 }
 
 fn refuses_more(slot: &Slot) -> bool {
-    metric(&slot.address, "node_accepting").is_ok_and(|accepting| accepting == 0)
+    metric(&slot.address, "node_accepting").is_ok_and(|accepting| accepting == 0.0)
 }

@@ -25,10 +25,15 @@ impl Fault for Memory {
             bound = Some(next);
             next -= STEP;
         }
-        Ok(match bound {
-            Some(bound) => Outcome::Installed(format!("{}: {} of {} MiB", slot.name, bound >> 20, used >> 20)),
-            None => Outcome::Indeterminate(format!("{}: {} MiB could not be bounded", slot.name, used >> 20)),
-        })
+        let Some(bound) = bound else {
+            return Ok(Outcome::Indeterminate(format!("{}: {} MiB could not be bounded", slot.name, used >> 20)));
+        };
+        let before = slot.cgroup.memory_refused()?;
+        // Far more than there can be left: pages for it must be taken from the node. It may be ended, or end the node: that is felt, too.
+        slot.write_beside("bs=1M count=16 conv=fsync")?;
+        let refused = slot.cgroup.memory_refused()? - before;
+        let what = format!("{}: {} of {} MiB; {refused} times there was no more", slot.name, bound >> 20, used >> 20);
+        Ok(if refused > 0 { Outcome::Installed(what) } else { Outcome::Indeterminate(what) })
     }
 
     fn undo(&mut self, rig: &Rig, nodes: &[usize]) -> Result<()> {

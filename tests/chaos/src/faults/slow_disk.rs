@@ -1,6 +1,5 @@
 //! A node's disk takes few writes a second.
 
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -31,16 +30,10 @@ struct SlowDisk {
 impl SlowDisk {
     /// How long half as many synced writes take as the disk may do in a second, beside the node's own.
     fn write_some(&self, slot: &Slot) -> Result<Duration> {
-        let file = slot.volume.path().join("probe");
-        let joins: String =
-            slot.cgroup.entries().iter().map(|entry| format!("echo $$ > {} && ", entry.display())).collect();
-        let write = format!("dd if=/dev/zero of={} bs=4k count={} oflag=dsync", file.display(), self.writes / 2);
         let before = Instant::now();
-        let status = Command::new("sh").args(["-c", &format!("{joins}exec {write}")]).stderr(Stdio::null()).status()?;
-        ensure!(status.success(), "writing {} failed", file.display());
-        let took = before.elapsed();
-        std::fs::remove_file(file)?;
-        Ok(took)
+        let written = slot.write_beside(&format!("bs=4k count={} oflag=dsync", self.writes / 2))?;
+        ensure!(written, "writing to the disk of {} failed", slot.name);
+        Ok(before.elapsed())
     }
 }
 

@@ -56,6 +56,11 @@ impl Cgroup {
         self.write("memory", "memory.limit_in_bytes", &limit)
     }
 
+    /// How often there was no more memory below the bound, and some had to be reclaimed.
+    pub(crate) fn memory_refused(&self) -> Result<u64> {
+        Ok(self.read("memory", "memory.failcnt")?.trim().parse()?)
+    }
+
     fn write(&self, kind: &str, file: &str, text: &str) -> Result<()> {
         let path = root(kind).join(&self.name).join(file);
         fs::write(&path, text).with_context(|| format!("writing {text:?} to {}", path.display()))

@@ -5,7 +5,12 @@
 //!  node ──veth── site bridge ──veth (or TAPs, when delayed)── core bridge ──veth── the harness and its clients
 //! ```
 
-use anyhow::{Context, Result};
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::PREFIX;
 use super::shell::{attempt, feed, sh};
@@ -100,6 +105,19 @@ pub(crate) fn attach(name: &str, site: usize, address: &str) -> Result<()> {
     sh(&format!("ip -n {own} addr add {address}/24 dev eth0"))?;
     sh(&format!("ip -n {own} link set lo up"))?;
     sh(&format!("ip -n {own} link set eth0 up")).map(drop)
+}
+
+/// Does something from inside a namespace: what it connects there, nothing on the way can break or hold up.
+pub(crate) fn inside<T: Send>(namespace: &str, what: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let namespace = File::open(format!("/run/netns/{namespace}"))?;
+    thread::scope(|scope| {
+        // In a thread of its own, which stays there.
+        let there = scope.spawn(|| {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+            what()
+        });
+        there.join().map_err(|_| anyhow!("it panicked"))?
+    })
 }
 
 /// Filters what goes from the first to the second address of each pair, for so many seconds at most.

@@ -1,6 +1,7 @@
 //! Other programs, for what they do better than system calls.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -36,6 +37,8 @@ fn run(line: &str, input: &str) -> Result<(bool, String)> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // Ctrl-C is for the harness alone: nothing must break off half-way.
+        .process_group(0)
         .spawn()
         .with_context(|| format!("{program} cannot be run; scripts/deps.sh test installs it"))?;
     child.stdin.take().context("no standard input")?.write_all(input.as_bytes())?;

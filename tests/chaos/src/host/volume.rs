@@ -1,6 +1,8 @@
 //! A filesystem of a node's own: ext4 in a file, so that its power can be cut without the machine's.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -81,8 +83,8 @@ impl Volume {
         self.unmount()?;
         // 1: errors were corrected, as they should be.
         let script = format!("e2fsck -p {} || test $? -le 1", self.image.display());
-        let status =
-            std::process::Command::new("sh").args(["-c", &script]).stdout(std::process::Stdio::null()).status()?;
+        let mut check = Command::new("sh");
+        let status = check.args(["-c", &script]).stdout(Stdio::null()).process_group(0).status()?;
         ensure!(status.success(), "e2fsck could not repair {}", self.image.display());
         self.mount()?;
         let left = std::fs::read(self.unsynced()).unwrap_or_default();

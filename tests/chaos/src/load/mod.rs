@@ -69,7 +69,7 @@ impl Load {
             (0..FOLLOWERS).map(|n| rig.issuer.token(&format!("follower{n}"), &[])).collect::<Result<Vec<_>>>()?;
         let everybody: Vec<String> = senders.iter().chain(&followers).cloned().collect();
         let runtime = &rig.operator.runtime;
-        let rooms = Arc::new(runtime.block_on(make_rooms(&owner, &everybody)).context("making rooms")?);
+        let rooms = Arc::new(rig.block_on(make_rooms(&owner, &everybody)).context("making rooms")?);
         let tally = Arc::new(Tally::new(ROOMS));
         let enough = Arc::new(AtomicBool::new(false));
         let (heads, known) = tokio::sync::watch::channel(None);
@@ -122,7 +122,7 @@ impl Load {
     /// No more is sent; waits for the outcome of all that was.
     pub(crate) fn finish_sending(&mut self, rig: &Rig) -> Result<()> {
         self.enough.store(true, Ordering::SeqCst);
-        rig.operator.runtime.block_on(async {
+        rig.block_on(async {
             for sender in self.senders.drain(..) {
                 tokio::time::timeout(ENDS, sender).await.context("a sender does not end")???;
             }
@@ -133,7 +133,7 @@ impl Load {
     /// Waits until all subscribers have seen all of every room.
     pub(crate) fn finish_following(self, rig: &Rig) -> Result<()> {
         let token = rig.issuer.token("owner", &[])?;
-        rig.operator.runtime.block_on(async {
+        rig.block_on(async {
             let client = connect(&token, 0).await?;
             let mut heads = vec![];
             for room in self.rooms.iter() {
