@@ -1,6 +1,11 @@
 //! What the clients did and saw, and when.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    time::Duration,
+};
 
 use hansard_client::v1::Event;
 
@@ -148,7 +153,7 @@ pub(crate) struct Inner {
     /// (client, room) -> what its follows handed out and when, one after the other: each goes on where the last one ended.
     pub(crate) seen: BTreeMap<(usize, String), Vec<(Duration, Seen)>>,
     /// Clients that have done all.
-    pub(crate) clients_done: usize,
+    pub(crate) clients_done: BTreeSet<usize>,
     /// Room -> its last seq, once nothing is under way any more: followers may stop there.
     pub(crate) heads: Option<BTreeMap<String, u64>>,
 }

@@ -20,6 +20,7 @@ mod machine;
 mod net;
 mod operator;
 mod os;
+mod recovery;
 mod run;
 mod runner;
 mod seed;
@@ -119,13 +120,14 @@ fn replay(seed: u64, args: Args) -> Result<bool> {
     let kinds: Vec<String> = report.faults.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
     println!("faults: {}", kinds.join(", "));
     println!(
-        "seed={seed} trace={:016x} lines={} sim_ms={} faults={} acked={}/{} violations={}",
+        "seed={seed} trace={:016x} lines={} sim_ms={} faults={} acked={}/{} {} violations={}",
         report.hash,
         report.lines,
         report.elapsed.as_millis(),
         report.faults.values().sum::<usize>(),
         report.acked.0,
         report.acked.1,
+        report.recovered,
         report.violations.len(),
     );
     Ok(report.violations.is_empty())

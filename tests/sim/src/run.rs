@@ -22,6 +22,7 @@ use crate::{
     leaders,
     operator::{self, Orders},
     os,
+    recovery::Recovery,
     seed::Plan,
     tokens,
     trace::{self, note},
@@ -34,12 +35,14 @@ const TICK: Duration = Duration::from_millis(2);
 const START: Duration = Duration::from_secs(60);
 /// How long after the start there are faults.
 const FAULTS: Duration = Duration::from_secs(25);
-/// How long after the heal it may take until every client has learned all outcomes, and lost nodes are replaced.
+/// How long a run may take from the heal until all have done what they had in mind, and as long again until lost nodes are replaced.
 const LIVENESS: Duration = Duration::from_secs(120);
+/// Steps between two looks at what takes long to look at.
+const LOOK: u64 = 64;
 /// How long nothing is under way before replicas are compared.
 const QUIET: Duration = Duration::from_secs(4);
 /// How long replicas may take to be equal, and followers to reach the end.
-const CATCH_UP: Duration = Duration::from_secs(60);
+const CATCH_UP: Duration = Duration::from_secs(30);
 
 /// What came of a run.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub(crate) struct Report {
     pub(crate) acked: (usize, usize),
     /// Faults by kind.
     pub(crate) faults: BTreeMap<&'static str, usize>,
+    /// How long it took after the heal until all was well.
+    pub(crate) recovered: String,
     /// Simulated time.
     pub(crate) elapsed: Duration,
     /// What is wrong.
@@ -65,6 +70,8 @@ struct Run<'a> {
     orders: Orders,
     history: History,
     findings: Findings,
+    recovery: Option<Recovery>,
+    steps: u64,
 }
 
 /// Runs a seed in this thread, which must be new: see [`os::seize`]. `lying`: on disks that don't sync.
@@ -82,12 +89,13 @@ pub(crate) fn run(seed: u64, lying: bool) -> Result<Report> {
     for (number, _) in plan.switched_on.iter().enumerate() {
         keeper.start_at(FOUNDERS + number, Duration::MAX);
     }
-    let mut run = Run { sim, keeper, orders, history, findings };
+    let mut run = Run { sim, keeper, orders, history, findings, recovery: None, steps: 0 };
     let mut faults = BTreeMap::new();
     // A run that does not come to its end is a violation, too.
     let stuck = run.play(&plan, &mut faults).err().map(|error| format!("liveness: {error:#}"));
+    let late = run.recovery.iter().flat_map(Recovery::late).map(|late| format!("liveness: {late}"));
     let judged = run.verdict().unwrap_or_else(|error| vec![format!("evidence: {error:#}")]);
-    let mut violations: Vec<String> = stuck.into_iter().chain(judged).collect();
+    let mut violations: Vec<String> = stuck.into_iter().chain(late).chain(judged).collect();
     violations.iter().for_each(|violation| note(&format!("VIOLATION {violation}")));
     violations.splice(0..0, run.findings.all());
     let acked = run.history.with(|inner| {
@@ -96,7 +104,8 @@ pub(crate) fn run(seed: u64, lying: bool) -> Result<Report> {
     });
     let elapsed = run.sim.elapsed();
     let (hash, lines) = trace::end();
-    Ok(Report { hash, lines, acked, faults, elapsed, violations })
+    let recovered = run.recovery.map_or_else(String::new, |recovery| recovery.to_string());
+    Ok(Report { hash, lines, acked, faults, recovered, elapsed, violations })
 }
 
 fn builder(plan: &Plan) -> Builder {
@@ -139,9 +148,10 @@ impl Run<'_> {
         }
         let now = self.sim.elapsed();
         faults.heal(&mut self.sim, &mut self.keeper, now);
+        self.recovery = Some(Recovery::begin(now));
         *kinds = std::mem::take(&mut faults.kinds);
         self.until("all outcomes are known", LIVENESS, |run| {
-            Ok(run.history.with(|inner| inner.clients_done == CLIENTS))
+            Ok(run.history.with(|inner| inner.clients_done.len() == CLIENTS))
         })?;
         self.until("the cluster is whole", LIVENESS, |run| Ok(run.orders.borrow().content))?;
         let quiet = self.sim.elapsed() + QUIET;
@@ -167,6 +177,10 @@ impl Run<'_> {
         os::set_elapsed(now);
         trace::set_now(now);
         self.keeper.step(&mut self.sim, now);
+        self.steps += 1;
+        if let Some(recovery) = self.recovery.as_mut().filter(|_| self.steps.is_multiple_of(LOOK)) {
+            self.history.with(|inner| recovery.look(now, inner, &self.keeper));
+        }
         leaders::take_disputes().iter().for_each(|dispute| self.findings.add("one_leader", dispute));
         Ok(done)
     }
@@ -174,7 +188,7 @@ impl Run<'_> {
     fn until(&mut self, what: &str, within: Duration, mut is: impl FnMut(&Self) -> Result<bool>) -> Result<()> {
         let until = self.sim.elapsed() + within;
         for step in 0u64.. {
-            if step.is_multiple_of(64) && is(self)? {
+            if step.is_multiple_of(LOOK) && is(self)? {
                 break;
             }
             ensure!(self.sim.elapsed() < until, "it was not reached within {within:?} that {what}");

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use hansard_storage::{Disk, disk::SimDiskFaults};
+use hansard_storage::{Disk, SimDisk, disk::SimDiskFaults};
 use rand::{Rng, seq::IndexedRandom};
 use turmoil::Sim;
 
 use super::{Broken, Faults};
-use crate::{keeper::Keeper, trace::note};
+use crate::{keeper::Keeper, machine::Machine, trace::note};
 
 /// Blocks of the state that turn bad at once.
 const BAD_BLOCKS: u32 = 4;
+/// Bytes of an entry that are found nowhere but where it is logged.
+const TELLING: usize = 16;
 
 impl Faults {
     /// A write, a sync or a flush fails, soon: the process must end.
@@ -73,17 +75,45 @@ impl Faults {
 
     /// A log is read as a whole when its node starts, so that is when the flip shows.
     fn flip(&mut self, sim: &mut Sim<'_>, keeper: &mut Keeper, node: usize, dice: u64, back: Duration) {
-        let disk = keeper.machines[node].disk();
-        let mut segments: Vec<String> = disk.names().into_iter().filter(|name| name.ends_with(".seg")).collect();
-        segments.pop();
-        let newest = segments.last().filter(|_| dice.is_multiple_of(2));
-        let Some(segment) = newest.or(segments.choose(&mut self.rng)) else { return };
-        let Ok(Some(len)) = disk.len(segment) else { return };
-        let (at, bit) = (self.rng.random_range(0..len as usize), (dice % 8) as u8);
+        let machine = &keeper.machines[node];
+        let place = if self.rng.random() { newest_entry(machine, dice) } else { self.old_byte(machine, dice) };
+        let Some((segment, at)) = place else { return };
+        let bit = (dice % 8) as u8;
         note(&format!("FAULT a bit of {segment} of node{node} flips at {at}, and its process ends"));
-        disk.flip_bit(segment, at, bit);
+        machine.disk().flip_bit(&segment, at, bit);
         keeper.machines[node].state().damaged = true;
         keeper.end(sim, node, false, back);
         self.count("log damaged");
     }
+
+    /// Anywhere in a segment that is closed.
+    fn old_byte(&mut self, machine: &Machine, dice: u64) -> Option<(String, usize)> {
+        let disk = machine.disk();
+        let mut segments = segments(&disk);
+        segments.pop();
+        let newest = segments.last().filter(|_| dice.is_multiple_of(2));
+        let segment = newest.or(segments.choose(&mut self.rng))?;
+        let len = disk.len(segment).ok()??;
+        Some((segment.clone(), self.rng.random_range(0..len as usize)))
+    }
+}
+
+/// In what a shard has logged last: the state, which was not flushed since, does not know of it.
+fn newest_entry(machine: &Machine, dice: u64) -> Option<(String, usize)> {
+    let (store, disk) = (machine.store()?, machine.disk());
+    let shards = store.shards();
+    let log = store.shard(*shards.get(dice as usize % shards.len().max(1))?).ok()?.log();
+    let (_, last) = log.bounds().last?;
+    let entry = log.read(last, last + 1, usize::MAX).ok()?.pop()?;
+    let payload = Some(&entry.payload).filter(|payload| payload.len() >= TELLING)?;
+    let find = |segment: String| {
+        let bytes = disk.read(&segment).ok()??;
+        let at = bytes.windows(payload.len()).position(|window| window == &payload[..])?;
+        Some((segment, at + (dice >> 8) as usize % payload.len()))
+    };
+    segments(&disk).into_iter().rev().find_map(find)
+}
+
+fn segments(disk: &SimDisk) -> Vec<String> {
+    disk.names().into_iter().filter(|name| name.ends_with(".seg")).collect()
 }
