@@ -26,5 +26,7 @@ failed_runs=0
 cargo test --release --locked --workspace --no-fail-fast 2>&1 | tee -a "$transcript" || failed_runs=1
 
 # After the tests, which build the program under test: the two cores are its own then. One schedule: others are drawn by hand.
+step "fail points" make --no-print-directory failpoints
 step "chaos" make --no-print-directory chaos SEED=1795310942
+step "chaos signals" scripts/chaos_signals.sh
 awk -v failed_runs="$failed_runs" -f scripts/sum.awk "$transcript"
