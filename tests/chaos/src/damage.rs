@@ -160,6 +160,13 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Puts a file back that was damaged. Durable when it returns: a power cut that follows must not undo the mend.
+pub(crate) fn mend(whole: &Path, damaged: &Path) -> Result<()> {
+    copy(whole, damaged)?;
+    File::open(damaged)?.sync_all()?;
+    Ok(File::open(damaged.parent().context("a file is in a directory")?)?.sync_all()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +188,7 @@ mod tests {
             assert_ne!(fs::read(&path).unwrap_or_default(), whole, "{manner:?}");
         }
         fs::write(&path, &whole).unwrap();
-        copy(&path, &older).unwrap();
+        mend(&path, &older).unwrap();
         assert_eq!(fs::read(&older).unwrap(), whole);
         fs::remove_dir_all(directory).unwrap();
     }

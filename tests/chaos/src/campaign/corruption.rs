@@ -19,7 +19,7 @@ use super::outcomes::{Outcome, Table};
 use super::repeat::recover;
 use crate::args;
 use crate::claims::Needs;
-use crate::damage::{MANNERS, Manner, TARGETS, Target, copy, damage};
+use crate::damage::{MANNERS, Manner, TARGETS, Target, damage, mend};
 use crate::faults::Outcome as Installation;
 use crate::faults::corrupt::refuses;
 use crate::host::PREFIX;
@@ -189,7 +189,7 @@ impl Campaign<'_> {
                 rig.journal.fail(format!("{} runs, although {} is damaged", slot.name, damage.file.display()));
             }
             slot.process.kill()?;
-            copy(&copies.whole.join(&damage.file), &slot.data().join(&damage.file))?;
+            mend(&copies.whole.join(&damage.file), &slot.data().join(&damage.file))?;
         }
         if let Some(damage) = lives {
             let how = damage.strike(&slot.data(), copies)?;

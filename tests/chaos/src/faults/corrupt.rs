@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 
 use super::{Fault, Kind, Lane, Outcome, only};
 use crate::claims::Needs;
-use crate::damage::{MANNERS, Manner, TARGETS, Target, copy, damage};
+use crate::damage::{MANNERS, Manner, TARGETS, Target, copy, damage, mend};
 use crate::members::{await_gone, replace};
 use crate::progress::of_node;
 use crate::rig::Rig;
@@ -70,7 +70,7 @@ impl Fault for Corrupt {
                 break;
             }
             refusals += 1;
-            copy(&original, &path)?;
+            mend(&original, &path)?;
         }
         slot.process.start()?;
         let what = format!("{}: {damages} files damaged one after the other, {refusals} refused and mended", slot.name);
