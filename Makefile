@@ -36,23 +36,23 @@ properties: deps ## Run the property tests with other cases than every build: CA
 	@$(ENV) && CASES=$(CASES) SEED=$(SEED) scripts/properties.sh
 
 fuzz: deps ## Feed every reader with mutated inputs: SECONDS=60, SEED=, TARGET=name; INPUT=hex or FIRST=number replay
-	@$(ENV) && cargo build --release --locked -p hansard-fuzz && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-fuzz" \
+	@$(ENV) && scripts/build.sh -- hansard-fuzz && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-fuzz" \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(TARGET),--target $(TARGET)) $(if $(FIRST),--first $(FIRST)) $(if $(INPUT),--input $(INPUT))
 
 sim: deps ## Simulate the whole stack under faults: SEEDS=50 seeds, from FIRST=0 on; or SEED=7 replays one with its trace
-	@$(ENV) && cargo build --release --locked -p hansard-sim && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-sim" \
+	@$(ENV) && scripts/build.sh -- hansard-sim && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-sim" \
 		$(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace $(TRACE)),--seeds $(or $(SEEDS),50) --first $(or $(FIRST),0))
 
 seeded-bugs: deps ## Plant bugs, one after the other, and print which invariant of the simulation catches each, and by which seed
-	@$(ENV) && cargo build --release --locked -p hansard-sim --features seeded-bugs && exec \
+	@$(ENV) && scripts/build.sh --features hansard-sim/seeded-bugs -- hansard-sim && exec \
 		"$${CARGO_TARGET_DIR:-target}/release/hansard-sim" --bugs $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))
 
 failpoints: deps ## Crash, fail and delay real processes at every durable step and every ack: SEED=1, ONLY= some points or scenes
 	@$(ENV) && scripts/failpoints.sh
 
 chaos: deps-test ## Real processes under real faults, as root: MINUTES=3, SEED=, RATE=400 messages/s, ONLY= and ALLOW_SKIP= kinds; CAMPAIGN= one kind, COUNT= times
-	@$(ENV) && cargo build --release --locked -p hansard-cli -p hansard-chaos && release="$${CARGO_TARGET_DIR:-target}/release" && \
+	@$(ENV) && scripts/build.sh -- hansard hansard-chaos && release="$${CARGO_TARGET_DIR:-target}/release" && \
 		"$$release/hansard-chaos" run --hansard "$$release/hansard" --minutes $(or $(MINUTES),3) $(if $(DRILLS),--drills $(DRILLS))
 
 lint: deps ## Formatting and clippy, over what was compiled already

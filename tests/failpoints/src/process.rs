@@ -74,10 +74,10 @@ impl Server {
     pub(crate) fn tell(&mut self, orders: &[Order]) -> Result<()> {
         let fresh = self.control.with_extension("new");
         fs::write(&fresh, orders.iter().map(Order::line).collect::<String>())?;
-        // In one step: half a line would be another one.
-        fs::rename(&fresh, &self.control)?;
+        // Before it is told: it may obey at once.
         self.told_at = fs::metadata(&self.log).map_or(0, |log| log.len());
-        Ok(())
+        // In one step: half a line would be another one.
+        Ok(fs::rename(&fresh, &self.control)?)
     }
 
     /// Starts it, with `environment` beside its own.
