@@ -59,7 +59,7 @@ lint: deps ## Formatting and clippy, over what was compiled already
 	@$(ENV) && scripts/lint.sh
 
 gen: deps ## Generate the code of the .proto files anew
-	@$(ENV) && HANSARD_GEN=1 cargo test --release --locked -p hansard-proto --test generated
+	@$(ENV) && HANSARD_GEN=1 cargo test --release --locked --workspace --test generated
 
 fmt: ## Format
 	@cargo fmt --all

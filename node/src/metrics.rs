@@ -104,7 +104,7 @@ impl Collector for NodeState {
             ("node_log_queue_depth", "Operations that wait for the log", store.queue_depth as i64),
             ("node_disk_free_bytes", "Free bytes of the disk", store.free_bytes as i64),
             ("node_accepting", "Whether the disk has room for messages", i64::from(node.store.accepting())),
-            ("node_known_leaders", "Shards whose leader this node knows", node.directory.leaders() as i64),
+            ("node_known_leaders", "Shards whose leader this node knows", node.directory.leaders().len() as i64),
         ] {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;

@@ -88,9 +88,9 @@ impl DirectoryHub {
         self.state.lock().leaders.get(&shard).copied()
     }
 
-    /// How many leaders this node knows.
-    pub(crate) fn leaders(&self) -> usize {
-        self.state.lock().leaders.len()
+    /// Who leads the shards that this node has replicas of, with the terms.
+    pub(crate) fn leaders(&self) -> BTreeMap<ShardId, (u64, u64)> {
+        self.state.lock().leaders.clone()
     }
 
     /// Meta's state has changed: what is new in it goes out at once.

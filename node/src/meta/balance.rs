@@ -2,7 +2,7 @@
 //! time, when nothing has changed for a while. If its disk is nearly full, it hands over all that others can take, one in each
 //! round: messages to what it leads are refused.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hansard_domain::{
     NodeId, ShardId,
@@ -10,6 +10,7 @@ use hansard_domain::{
     placement::next_handover,
 };
 
+use super::leaders::{Leaders, leaders};
 use crate::state::Node;
 
 /// Between two looks.
@@ -17,8 +18,6 @@ const ROUND: Duration = Duration::from_millis(1_000);
 
 /// So many rounds without any change of leaders make a cluster stable.
 const STABLE: u32 = 5;
-
-type Leaders = BTreeMap<ShardId, NodeId>;
 
 /// Runs until it is aborted.
 pub(super) async fn balance(node: Arc<Node>) {
@@ -29,10 +28,9 @@ pub(super) async fn balance(node: Arc<Node>) {
         tokio::time::sleep(ROUND).await;
         let full = node.is_full(me);
         let Some(view) = node.view().filter(|view| view.cluster.is_some()) else { continue };
-        let leader = |shard: ShardId| Some((shard, node.directory.leader(shard)?.1));
-        let leaders: Leaders = view.places().filter_map(|place| leader(place.shard)).collect();
-        stable = if leaders == before { stable + 1 } else { 0 };
-        before = leaders;
+        let now = leaders(&node);
+        stable = if now == before { stable + 1 } else { 0 };
+        before = now;
         if node.is_draining() || !(full || stable >= STABLE) {
             continue;
         }

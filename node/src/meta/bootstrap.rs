@@ -9,6 +9,7 @@ use hansard_failpoint::{self as failpoint, Point};
 use hansard_proto::cluster::v1 as wire;
 
 use super::{
+    Told,
     decision::{Decision, Greeting, Situation, decide},
     proposing::register,
 };
@@ -68,7 +69,8 @@ pub(crate) async fn greet(node: &Node, address: &str) -> Option<Greeting> {
     let answer = tokio::time::timeout(ANSWER, client.greet(request)).await.ok()?.ok()?.into_inner();
     let greeted = NodeInfo::from(answer.node?);
     node.known.note(greeted.clone());
-    node.known.note_full(greeted.id, answer.full);
+    let leads = answer.leads.iter().filter_map(|led| Some((ShardId::from_slice(&led.shard).ok()?, led.term)));
+    node.known.told(greeted.id, Told { full: answer.full, leads: leads.collect() });
     for known in answer.known {
         node.known.note(known.into());
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use hansard_domain::ShardId;
 use tokio::time::Instant;
 
 use crate::{lock::Mutex, raft::NodeInfo};
@@ -17,8 +18,16 @@ pub(crate) struct Known(Mutex<BTreeMap<u64, One>>);
 struct One {
     info: NodeInfo,
     heard: Option<Instant>,
-    /// It says that its disk is nearly full.
-    full: bool,
+    told: Told,
+}
+
+/// What a node says of itself when it is greeted.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// Its disk is nearly full.
+    pub(crate) full: bool,
+    /// The shards that it leads, and in which terms.
+    pub(crate) leads: Vec<(ShardId, u64)>,
 }
 
 impl Known {
@@ -28,7 +37,7 @@ impl Known {
         if let Some(one) = known.get_mut(&node.id) {
             one.info = node;
         } else if node.id != 0 && known.len() < KNOWN {
-            known.insert(node.id, One { info: node, heard: None, full: false });
+            known.insert(node.id, One { info: node, heard: None, told: Told::default() });
         }
     }
 
@@ -39,16 +48,21 @@ impl Known {
         }
     }
 
-    /// A node says whether its disk is nearly full.
-    pub(crate) fn note_full(&self, id: u64, full: bool) {
+    /// A node has answered.
+    pub(crate) fn told(&self, id: u64, told: Told) {
         if let Some(one) = self.0.lock().get_mut(&id) {
-            one.full = full;
+            one.told = told;
         }
     }
 
-    /// Whether a node said so when it was last asked.
+    /// Whether a node's disk is nearly full, by its last answer.
     pub(crate) fn is_full(&self, id: u64) -> bool {
-        self.0.lock().get(&id).is_some_and(|one| one.full)
+        self.0.lock().get(&id).is_some_and(|one| one.told.full)
+    }
+
+    /// What a node leads, by its last answer.
+    pub(crate) fn leads(&self, id: u64) -> Vec<(ShardId, u64)> {
+        self.0.lock().get(&id).map(|one| one.told.leads.clone()).unwrap_or_default()
     }
 
     /// Whether a node was heard from so recently.

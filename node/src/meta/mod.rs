@@ -11,6 +11,7 @@ mod fullness;
 mod hosting;
 mod kinship;
 mod known;
+mod leaders;
 mod members;
 mod proposing;
 mod shards;
@@ -22,7 +23,7 @@ pub(crate) use commands::{FIRST_EPOCH, by_system, command, info_of};
 pub(crate) use controller::{move_replica, transfer_leader};
 pub(crate) use fullness::Fullness;
 pub(crate) use hosting::Hosting;
-pub(crate) use known::Known;
+pub(crate) use known::{Known, Told};
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ use futures_util::Stream;
 use hansard_domain::{PersonId, ShardId, meta::MetaCommand};
 use hansard_proto::{
     cluster::v1::{self as wire, peer_service_server::PeerService},
+    convert::bytes,
     status,
 };
 use hansard_runtime::net::Role;
@@ -41,6 +42,8 @@ impl PeerService for Peer {
         let mut known = node.known.all();
         known.retain(|other| other.id != node.local.id);
         known.push(node.local.clone());
+        let led = node.directory.leaders().into_iter().filter(|(_, (_, leader))| *leader == node.local.id);
+        let led = led.map(|(shard, (term, _))| wire::LedShard { shard: bytes(shard), term });
         Ok(Response::new(wire::GreetResponse {
             node: Some(node.local.clone().into()),
             cluster: node.greeted_cluster(),
@@ -48,6 +51,7 @@ impl PeerService for Peer {
             bootstrap_expect: node.config.bootstrap_expect,
             known: known.into_iter().map(Into::into).collect(),
             full: node.is_full(node.local.id),
+            leads: led.collect(),
         }))
     }
 

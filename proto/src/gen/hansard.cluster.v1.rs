@@ -43,6 +43,9 @@ pub struct GreetResponse {
     /// The answerer's disk is nearly full, or was a moment ago: it should lead nothing.
     #[prost(bool, tag = "6")]
     pub full: bool,
+    /// What the answerer leads. A node hears by itself only who leads the shards that it has replicas of.
+    #[prost(message, repeated, tag = "7")]
+    pub leads: ::prost::alloc::vec::Vec<LedShard>,
 }
 impl ::prost::Name for GreetResponse {
     const NAME: &'static str = "GreetResponse";
@@ -52,6 +55,26 @@ impl ::prost::Name for GreetResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/hansard.cluster.v1.GreetResponse".into()
+    }
+}
+/// A shard that a node leads.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedShard {
+    /// 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub shard: ::prost::bytes::Bytes,
+    /// The term in which it does.
+    #[prost(uint64, tag = "2")]
+    pub term: u64,
+}
+impl ::prost::Name for LedShard {
+    const NAME: &'static str = "LedShard";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.LedShard".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.LedShard".into()
     }
 }
 /// A node's identity and address.
