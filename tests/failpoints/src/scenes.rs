@@ -15,6 +15,8 @@ use crate::run::Run;
 
 /// Entries after which a node that was away finds none that it lacks: snapshots are taken every 100.
 const BEHIND: u64 = 230;
+/// So many entries of its record more, and people talk in a shard: a person who is let in, or a refusal, leaves one or two in a quiet one.
+const TALK: u64 = 10;
 /// How long a leader that has lost all others goes on taking messages that nobody else will have.
 const ALONE: Duration = Duration::from_millis(300);
 /// Far longer than a replica is kept that has moved away.
@@ -174,7 +176,7 @@ impl Run {
             let now = newest(node)?;
             let grown = before.iter().filter(|(shard, _)| **shard != meta).filter_map(|(shard, (index, entries))| {
                 let (now_index, now_entries) = now.get(shard)?;
-                (now_entries > entries).then(|| now_index - index)
+                (*now_entries >= entries + TALK).then(|| now_index - index)
             });
             if grown.min().is_some_and(|least| least >= BEHIND) {
                 return Ok(());
@@ -189,9 +191,13 @@ impl Run {
         let until = Instant::now() + PATIENCE;
         let wanted = newest(node)?;
         loop {
-            let caught_up = applied(node).is_ok_and(|replicas| {
-                replicas.iter().all(|(shard, (index, _))| wanted.get(shard).is_none_or(|(wanted, _)| index >= wanted))
-            });
+            // One that has only just started tells of no replicas yet.
+            let caught_up = is_ready(node)
+                && applied(node).is_ok_and(|replicas| {
+                    replicas
+                        .iter()
+                        .all(|(shard, (index, _))| wanted.get(shard).is_none_or(|(wanted, _)| index >= wanted))
+                });
             if self.cluster.servers[who].has_obeyed(order)? {
                 self.note(who, order);
                 return Ok(true);
