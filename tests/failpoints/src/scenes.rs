@@ -21,6 +21,8 @@ const TALK: u64 = 10;
 const ALONE: Duration = Duration::from_millis(300);
 /// Far longer than a replica is kept that has moved away.
 const KEPT: Duration = Duration::from_secs(180);
+/// After which another replica is moved away: placement may have given the first one back, to fill the joiner.
+const AGAIN: Duration = Duration::from_secs(15);
 
 impl Run {
     /// Three empty disks become a cluster, although every process crashes wherever one can on the way.
@@ -106,9 +108,14 @@ impl Run {
         let leaving = plan::of(&self.orders, Scene::Leaving);
         let Some(first) = leaving.first().filter(|_| !self.left) else { return Ok(()) };
         self.left = true;
-        let until = Instant::now() + KEPT;
+        let joiner = self.cluster.id(JOINER)?;
+        let (until, mut moved) = (Instant::now() + KEPT, Instant::now());
         while !self.cluster.servers[JOINER].has_obeyed(first)? {
             ensure!(Instant::now() < until, "the joiner keeps a replica that has moved away");
+            if moved.elapsed() > AGAIN {
+                self.move_one_away(joiner)?;
+                moved = Instant::now();
+            }
             std::thread::sleep(GLANCE);
         }
         self.note(JOINER, first);
