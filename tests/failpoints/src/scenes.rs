@@ -8,7 +8,7 @@ use hansard_client::ClientError;
 use rand::Rng;
 
 use crate::PATIENCE;
-use crate::cluster::{FOUNDERS, JOINER, NODES, applied, is_ready};
+use crate::cluster::{FOUNDERS, JOINER, NODES, Place, applied, is_ready};
 use crate::plan::{self, Scene};
 use crate::process::{GLANCE, Order};
 use crate::run::Run;
@@ -21,7 +21,7 @@ const TALK: u64 = 10;
 const ALONE: Duration = Duration::from_millis(300);
 /// Far longer than a replica is kept that has moved away.
 const KEPT: Duration = Duration::from_secs(180);
-/// After which another replica is moved away: placement may have given the first one back, to fill the joiner.
+/// After which another replica is moved away: the first move may have failed, with a crash under way.
 const AGAIN: Duration = Duration::from_secs(15);
 
 impl Run {
@@ -80,7 +80,7 @@ impl Run {
         let leaving = plan::of(&self.orders, Scene::Leaving);
         let Some(first) = leaving.first() else { return self.goes_on() };
         let until = Instant::now() + PATIENCE;
-        while !self.move_one_away(joiner)? {
+        while !self.move_one_away()? {
             ensure!(Instant::now() < until, "no replica moves to the joiner and away again");
             std::thread::sleep(GLANCE * 20);
         }
@@ -88,17 +88,38 @@ impl Run {
         self.goes_on()
     }
 
-    /// Moves a replica from the joiner, once it has two; whether that was taken.
-    fn move_one_away(&mut self, joiner: u64) -> Result<bool> {
+    /// Moves a replica from the joiner to a node that has fewer, so that placement leaves it there; where nobody has, first one to the
+    /// joiner from a node that has more. Whether one was moved away.
+    fn move_one_away(&mut self) -> Result<bool> {
         let places = self.cluster.places()?;
-        let mine: Vec<_> = places.iter().filter(|p| p.name != "meta" && p.voters.contains(&JOINER)).collect();
-        let Some(place) = mine.first().filter(|_| mine.len() > 1) else { return Ok(false) };
-        let to = (0..FOUNDERS).find(|node| !place.voters.contains(node)).context("three of four vote")?;
-        let (shard, to) = (place.id.clone(), self.cluster.id(to)?);
-        match self.cluster.operate(async |client| client.move_replica(&shard, joiner, to).await) {
+        let has = |node| places.iter().filter(|place| place.voters.contains(&node)).count();
+        let counts: Vec<usize> = (0..NODES).map(has).collect();
+        if counts.iter().max() > counts.iter().min().map(|least| least + 1).as_ref() {
+            // Placement has not filled the joiner yet.
+            return Ok(false);
+        }
+        let movable = |from: usize, to: usize| {
+            let only = |place: &&Place| place.voters.contains(&from) && !place.voters.contains(&to);
+            places.iter().filter(|place| place.name != "meta").find(only)
+        };
+        let away = (0..FOUNDERS).filter(|node| counts[*node] < counts[JOINER]).map(|node| (JOINER, node));
+        let here = (0..FOUNDERS).filter(|node| counts[*node] > counts[JOINER]).map(|node| (node, JOINER));
+        let mut moves = away.chain(here).filter_map(|(from, to)| Some((movable(from, to)?, from, to)));
+        let Some((place, from, to)) = moves.next() else { return Ok(false) };
+        self.move_replica(&place.id, from, to).map(|taken| taken && from == JOINER)
+    }
+
+    /// Whether that was taken.
+    fn move_replica(&mut self, shard: &str, from: usize, to: usize) -> Result<bool> {
+        let (from, to) = (self.cluster.id(from)?, self.cluster.id(to)?);
+        match self.cluster.operate(async |client| client.move_replica(shard, from, to).await) {
             Ok(_) => Ok(true),
-            // Another move is under way.
-            Err(error) if matches!(error.downcast_ref(), Some(ClientError::Refused(_))) => Ok(false),
+            // Another move is under way, or takes its time.
+            Err(error)
+                if matches!(error.downcast_ref(), Some(ClientError::Refused(_) | ClientError::Unknown { .. })) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }
@@ -108,12 +129,11 @@ impl Run {
         let leaving = plan::of(&self.orders, Scene::Leaving);
         let Some(first) = leaving.first().filter(|_| !self.left) else { return Ok(()) };
         self.left = true;
-        let joiner = self.cluster.id(JOINER)?;
         let (until, mut moved) = (Instant::now() + KEPT, Instant::now());
         while !self.cluster.servers[JOINER].has_obeyed(first)? {
             ensure!(Instant::now() < until, "the joiner keeps a replica that has moved away");
             if moved.elapsed() > AGAIN {
-                self.move_one_away(joiner)?;
+                self.move_one_away()?;
                 moved = Instant::now();
             }
             std::thread::sleep(GLANCE);
