@@ -49,6 +49,8 @@ impl Fault for FullDisk {
     fn undo(&mut self, rig: &Rig, nodes: &[usize]) -> Result<()> {
         if let Some(filler) = self.filler.take().filter(|filler| filler.exists()) {
             std::fs::remove_file(filler)?;
+            // Or a power cut that follows would bring it back, for ever.
+            std::fs::File::open(only(rig, nodes)?.volume.path())?.sync_all()?;
         }
         // It may have ended for want of space; the supervisor starts it again.
         only(rig, nodes).map(drop)
