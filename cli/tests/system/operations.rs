@@ -69,8 +69,18 @@ async fn leaders_replicas_and_nodes_move_while_messages_flow() {
         let voters = &s.shards.iter().find(|x| x.id == shard.id).unwrap().voters;
         voters.contains(&spare) && !voters.contains(&from)
     };
-    status_when(&operator, "moved", moved).await;
+    let status = status_when(&operator, "moved", moved).await;
     talk.goes_on(10).await;
+
+    // The first and the last node share a site, and so the shards: who of them leads meta has no replica of some, and is to know
+    // all the same who leads these.
+    let shares = [0, 3].map(|node| cluster.ready.nodes[node].id);
+    let meta = |s: &GetClusterStatusResponse| s.shards.iter().find(|shard| shard.name == "meta").unwrap().clone();
+    let heir = *meta(&status).voters.iter().find(|voter| shares.contains(voter)).expect("one of the site votes");
+    operator.transfer_leader("meta", heir).await.expect("transferred");
+    let all_led =
+        |s: &GetClusterStatusResponse| meta(s).leader == heir && s.shards.iter().all(|shard| shard.leader != 0);
+    status_when(&operator, "led, as who leads meta knows", all_led).await;
 
     let leaver = cluster.ready.nodes[3].id;
     operator.decommission_node(leaver).await.expect("the intent is recorded");

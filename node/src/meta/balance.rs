@@ -2,7 +2,7 @@
 //! time, when nothing has changed for a while. If its disk is nearly full, it hands over all that others can take, one in each
 //! round: messages to what it leads are refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hansard_domain::{
     NodeId, ShardId,
@@ -10,8 +10,10 @@ use hansard_domain::{
     placement::next_handover,
 };
 
-use super::leaders::{Leaders, leaders};
+use super::leaders;
 use crate::state::Node;
+
+type Leaders = BTreeMap<ShardId, NodeId>;
 
 /// Between two looks.
 const ROUND: Duration = Duration::from_millis(1_000);
@@ -28,7 +30,7 @@ pub(super) async fn balance(node: Arc<Node>) {
         tokio::time::sleep(ROUND).await;
         let full = node.is_full(me);
         let Some(view) = node.view().filter(|view| view.cluster.is_some()) else { continue };
-        let now = leaders(&node);
+        let now: Leaders = leaders(&node).into_iter().map(|(shard, (_, leader))| (shard, leader)).collect();
         stable = if now == before { stable + 1 } else { 0 };
         before = now;
         if node.is_draining() || !(full || stable >= STABLE) {

@@ -1,17 +1,17 @@
 //! Who leads each shard. A node hears by itself of the shards that it has replicas of; of the others it is told by those that lead
 //! them. Only so do all nodes see the same, and balance what is led without giving it back and forth.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use hansard_domain::{NodeId, ShardId};
 
 use crate::state::Node;
 
-/// Shards and who leads them.
-pub(super) type Leaders = BTreeMap<ShardId, NodeId>;
+/// Shards and who leads them, with the terms.
+pub(crate) type Leaders = BTreeMap<ShardId, (u64, NodeId)>;
 
 /// All leaders that are known.
-pub(super) fn leaders(node: &Arc<Node>) -> Leaders {
+pub(crate) fn leaders(node: &Node) -> Leaders {
     let Some(view) = node.view() else { return Leaders::new() };
     let others = view.nodes.keys().filter(|id| **id != node.local.id && node.reachable(**id));
     let told = others.flat_map(|id| node.known.leads(*id).into_iter().map(|(shard, term)| (shard, term, *id)));
@@ -20,10 +20,10 @@ pub(super) fn leaders(node: &Arc<Node>) -> Leaders {
     leaders
 }
 
-/// `heard`: what this node's replicas know, with the terms. `told`: what others say that they lead; who says it in the newest term is
+/// `heard`: what this node's replicas know. `told`: what others say that they lead, and in which term; who says it in the newest is
 /// right, and of a shard that is `hosted` here its replica knows better.
 fn all(
-    heard: BTreeMap<ShardId, (u64, NodeId)>,
+    heard: Leaders,
     told: impl Iterator<Item = (ShardId, u64, NodeId)>,
     hosted: impl Fn(ShardId) -> bool,
 ) -> Leaders {
@@ -33,7 +33,7 @@ fn all(
             newest.insert(shard, (term, leader));
         }
     }
-    newest.into_iter().map(|(shard, (_, leader))| (shard, leader)).collect()
+    newest
 }
 
 #[cfg(test)]
@@ -56,15 +56,15 @@ mod tests {
             all(heard.collect(), told, here)
         };
         assert_eq!(seen(1, [1, 2]), seen(2, [1, 3]));
-        assert_eq!(seen(1, [1, 2]), leads.map(|(shard, _, leader)| (shard, leader)).into());
+        assert_eq!(seen(1, [1, 2]), leads.map(|(shard, term, leader)| (shard, (term, leader))).into());
     }
 
     #[test]
     fn the_newest_term_counts_and_a_replica_knows_better_than_who_led_it() {
         let told = [(shard(1), 4, 1), (shard(1), 6, 3), (shard(1), 5, 2), (shard(2), 4, 1)];
         let here = |hosted: ShardId| hosted == shard(2);
-        assert_eq!(all(BTreeMap::new(), told.into_iter(), here), [(shard(1), 3)].into(), "shard 2 is electing");
+        assert_eq!(all(BTreeMap::new(), told.into_iter(), here), [(shard(1), (6, 3))].into(), "shard 2 is electing");
         let heard = [(shard(2), (3, 2))];
-        assert_eq!(all(heard.into(), told.into_iter(), here), [(shard(1), 3), (shard(2), 2)].into());
+        assert_eq!(all(heard.into(), told.into_iter(), here), [(shard(1), (6, 3)), (shard(2), (3, 2))].into());
     }
 }

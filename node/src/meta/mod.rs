@@ -24,6 +24,7 @@ pub(crate) use controller::{move_replica, transfer_leader};
 pub(crate) use fullness::Fullness;
 pub(crate) use hosting::Hosting;
 pub(crate) use known::{Known, Told};
+pub(crate) use leaders::leaders;
 
 use std::sync::Arc;
 

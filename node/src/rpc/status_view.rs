@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hansard_domain::{
-    ShardId,
+    NodeId, ShardId,
     meta::{MetaView, ShardPlace},
 };
 use hansard_proto::{cluster::v1 as wire, convert::bytes, rpc::Status};
 
 use super::reply;
-use crate::{meta::info_of, state::Node};
+use crate::{
+    meta::{info_of, leaders},
+    state::Node,
+};
 
 /// See the module.
 pub(super) async fn status(node: &Arc<Node>, wanted: &wire::ReadStatus) -> Result<wire::Status, Status> {
@@ -28,10 +31,12 @@ fn known(node: &Arc<Node>, view: &MetaView) -> wire::Status {
         state: row.state as u32,
         reachable: node.reachable(row.info.id),
     });
+    let leaders = leaders(node);
+    let led = |place: &ShardPlace| leaders.get(&place.shard).copied().unwrap_or_default();
     wire::Status {
         cluster: node.binding.to_wire(),
         nodes: nodes.collect(),
-        shards: view.places().map(|place| shard(node, name_of(view, place.shard), place)).collect(),
+        shards: view.places().map(|place| shard(node, name_of(view, place.shard), place, led(place))).collect(),
         revision: view.revision,
     }
 }
@@ -42,16 +47,16 @@ pub(super) fn name_of(view: &MetaView, shard: ShardId) -> String {
     ordinal.map_or_else(|| "meta".to_owned(), |ordinal| ordinal.to_string())
 }
 
-fn shard(node: &Arc<Node>, name: String, place: &ShardPlace) -> wire::ShardStatus {
+/// `led`: in which term, and by whom; zeros if that is not known.
+fn shard(node: &Arc<Node>, name: String, place: &ShardPlace, led: (u64, NodeId)) -> wire::ShardStatus {
     let id = place.shard;
-    let known = node.directory.leader(id).unwrap_or_default();
     let mut status = wire::ShardStatus {
         shard: bytes(id),
         name,
         voters: place.voters.clone(),
         learners: Vec::new(),
-        leader: known.1,
-        term: known.0,
+        leader: led.1,
+        term: led.0,
         epoch: place.epoch,
         hosted: false,
         applied_index: 0,
