@@ -88,6 +88,12 @@ impl Load {
         })
     }
 
+    /// Has a stranger join a room through a router, now or later.
+    pub(crate) fn visit(&self, cluster: &Cluster, token: String, router: usize) {
+        let rooms = self.rooms.clone();
+        cluster.runtime.spawn(async move { Cluster::connect(token, router).await?.join(&rooms[0]).await });
+    }
+
     /// Tries that were given up, and whose outcome was learned by trying again with the same id.
     pub(crate) fn resolved(&self) -> u64 {
         self.tally.resolved.load(Ordering::SeqCst)

@@ -21,7 +21,7 @@ pub(crate) enum Scene {
     Enroll,
     /// Leaderships are handed over.
     HandOver,
-    /// People talk, at the router.
+    /// Somebody joins a room, through the router.
     Router,
     /// A node starts whose process was killed.
     Start,

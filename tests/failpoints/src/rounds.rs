@@ -69,6 +69,14 @@ impl Run {
                 self.cluster.runtime.spawn(Cluster::connect(stranger, 0));
                 Ok(())
             }
+            // After a crash everybody may be at the other one, and stay there.
+            Scene::Router => {
+                let stranger = self.cluster.token(&format!("stranger{}", self.dice.random::<u64>()))?;
+                if let Some(load) = &self.load {
+                    load.visit(&self.cluster, stranger, server - router(0));
+                }
+                Ok(())
+            }
             Scene::HandOver => {
                 let places = self.cluster.places()?;
                 let place = places.choose(&mut self.dice).context("there are shards")?;

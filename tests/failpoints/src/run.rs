@@ -20,7 +20,7 @@ use crate::process::Order;
 pub(crate) struct Run {
     pub(crate) cluster: Cluster,
     /// Nobody talks before the cluster is founded.
-    load: Option<Load>,
+    pub(crate) load: Option<Load>,
     pub(crate) orders: Vec<Order>,
     /// Those for the start of a node that was killed or has crashed, of which none has obeyed yet.
     pub(crate) starts: Vec<Order>,
