@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export ROCKSDB ?= system
 ENV := source scripts/env.sh
 
-.PHONY: help deps deps-test build dist up test properties fuzz sim seeded-bugs failpoints chaos lint gen fmt env
+.PHONY: help deps deps-test build dist up test instructions properties fuzz sim seeded-bugs failpoints chaos lint gen fmt env
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ up: build ## Build, and run a cluster of 3 nodes and 2 routers under ./data unti
 
 test: deps-test ## Test everything; the last line is the sum
 	@$(ENV) && scripts/test.sh
+
+instructions: deps-test ## Count the instructions of the hot paths, and compare them with those on record: WRITE=1 takes them over
+	@$(ENV) && scripts/instructions.sh $(if $(WRITE),--write)
 
 properties: deps ## Run the property tests with other cases than every build: CASES=20000, SEED=
 	@$(ENV) && CASES=$(CASES) SEED=$(SEED) scripts/properties.sh

@@ -32,6 +32,8 @@ for purpose in "$@"; do
         want python3 python3
         python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
         want /bin/kill procps
+        # What counts instructions.
+        want valgrind valgrind
         # What chaos bends the machine with.
         want ip iproute2
         want nft nftables

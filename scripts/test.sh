@@ -25,6 +25,9 @@ echo "== tests"
 failed_runs=0
 cargo test --release --locked --workspace --no-fail-fast 2>&1 | tee -a "$transcript" || failed_runs=1
 
+# A timing would depend on what else the machine does; a count does not.
+step "instructions" scripts/instructions.sh
+
 # After the tests, which build the program under test: the two cores are its own then. One schedule: others are drawn by hand.
 step "fail points" make --no-print-directory failpoints
 step "chaos" make --no-print-directory chaos SEED=1795310942

@@ -1,9 +1,10 @@
-//! For `tests/fuzz`, not part of the library's interface: the readers of what lies on disks, which are private to the
+//! For `tests/fuzz` and `tests/instructions`, not part of the library's interface: the readers of what lies on disks, which are private to the
 //! crate, each followed by its writer. Bytes that a reader takes must be what the writer makes of them.
 
 use bytes::Bytes;
 
 use crate::codec::CodecError;
+use crate::entry::LogEntry;
 use crate::identity::Identity;
 use crate::log::format::{RecordHeader, SegmentHeader, find_records, put_record, read_record};
 use crate::log::record::Record;
@@ -52,6 +53,15 @@ pub fn log_record(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
     let mut out = Vec::new();
     put_record(&mut out, &RecordHeader { kind: record.kind(), ..header }, &record.body());
     Ok(out)
+}
+
+/// An entry's record, as the log writes it.
+pub fn entry_record(entry: &LogEntry) -> Vec<u8> {
+    let record = Record::Entry(entry.encoded());
+    let mut out = Vec::new();
+    let header = RecordHeader { kind: record.kind(), lsn: 9, delta: 1, epoch: 2, shard: 3 };
+    put_record(&mut out, &header, &record.body());
+    out
 }
 
 /// How many records there are in what is left after a break of the log, wherever they start.

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Counts the instructions of the hot paths and compares them with tests/instructions/figures.txt. Expects scripts/env.sh.
+set -euo pipefail
+
+cargo build --release --locked -p hansard-instructions
+exec "${CARGO_TARGET_DIR:-target}/release/hansard-instructions" "$@"
