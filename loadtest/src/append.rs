@@ -18,6 +18,7 @@ use crate::{
     latency::Latencies,
     ledger::{Findings, Ledger},
     payload::{Stamp, Writer},
+    preload,
     readback::read_room,
     report::Report,
     target::{Target, with_target},
@@ -79,6 +80,7 @@ pub(crate) async fn run(args: AppendArgs) -> Result<bool> {
 async fn measure(args: &AppendArgs, target: &Target) -> Result<Report> {
     let clients = target.connect_many(args.publishers).await.context("while the publishers connected")?;
     let rooms = create_rooms(&clients, args.rooms).await.context("while the rooms were created")?;
+    let preloaded = preload::store(args, &clients).await?;
     let interval = args.rate.map(|rate| Duration::from_secs_f64(f64::from(args.publishers) / f64::from(rate)));
     let publishers = publishers(args, clients, &rooms, interval);
 
@@ -113,6 +115,7 @@ async fn measure(args: &AppendArgs, target: &Target) -> Result<Report> {
     report.add("inflight", args.inflight);
     report.add("bytes", args.bytes);
     report.add("open_loop_rate", args.rate);
+    preloaded.report(&mut report);
     report.add("messages", acked);
     report.add_rounded("rate", acked as f64 / (drained - counted_from).as_secs_f64());
     report.add_rounded("drain_seconds", drained.saturating_duration_since(until).as_secs_f64());

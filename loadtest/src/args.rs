@@ -25,6 +25,10 @@ pub enum LoadCommand {
     Connect(ConnectArgs),
     /// Nodes are killed one after the other while people talk: how long each room is silent.
     Failover(FailoverArgs),
+    /// Rooms full of messages: pages of them are read forwards and backwards, and each is checked.
+    History(HistoryArgs),
+    /// A node loses its disk while people talk: how fast its successor catches up, and what that costs them.
+    Recovery(RecoveryArgs),
 }
 
 /// What every load test takes.
@@ -39,6 +43,9 @@ pub struct Common {
     /// With --dev: how many routers.
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u16).range(1..=8))]
     pub routers: u16,
+    /// With --dev: how many shards.
+    #[arg(long, default_value_t = 12, value_parser = value_parser!(u16).range(1..=256))]
+    pub shards: u16,
     /// With --dev: the directory under which a fresh data directory is made; on a real disk.
     #[arg(long, default_value = "./data/load", value_name = "DIR")]
     pub data: PathBuf,
@@ -101,6 +108,12 @@ pub struct AppendArgs {
     /// Open loop: messages a second of all publishers together. Not given: closed loop, as fast as acks come.
     #[arg(long, value_parser = value_parser!(u32).range(1..=10_000_000))]
     pub rate: Option<u32>,
+    /// Make so many rooms before, in which nobody talks while it is measured.
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(0..=10_000_000), value_name = "N")]
+    pub preload_rooms: u32,
+    /// Store so many messages before, shared out among those rooms, or 64 rooms of their own.
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u64).range(0..=1_000_000_000), value_name = "N")]
+    pub preload_messages: u64,
 }
 
 /// `hansard load fanout`
@@ -152,6 +165,49 @@ pub struct FailoverArgs {
     /// Between an ack and the sender's next message, milliseconds.
     #[arg(long, default_value_t = 50, value_parser = value_parser!(u64).range(0..=10_000), value_name = "MS")]
     pub pause_ms: u64,
+}
+
+/// `hansard load history`
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Where, and for how long.
+    #[command(flatten)]
+    pub common: Common,
+    /// How many rooms.
+    #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub rooms: u32,
+    /// How many messages each is filled with before.
+    #[arg(long, default_value_t = 5_000, value_parser = value_parser!(u32).range(1..=10_000_000))]
+    pub messages: u32,
+    /// How long each text is, bytes.
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(32..=16_384))]
+    pub bytes: u32,
+    /// How many sessions read, each one page after the other.
+    #[arg(long, default_value_t = 32, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub readers: u32,
+    /// How many entries a page has.
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub page: u32,
+}
+
+/// `hansard load recovery`
+#[derive(Debug, Args)]
+pub struct RecoveryArgs {
+    /// Where (only --dev will do), and for how long acks are measured before and after.
+    #[command(flatten)]
+    pub common: Common,
+    /// How many rooms, each with one sender.
+    #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub rooms: u32,
+    /// How many messages they are filled with before.
+    #[arg(long, default_value_t = 500_000, value_parser = value_parser!(u32).range(1..=1_000_000_000))]
+    pub messages: u32,
+    /// How long each text is, bytes.
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(32..=16_384))]
+    pub bytes: u32,
+    /// Messages a second of all senders together, before, while the new node catches up, and after.
+    #[arg(long, default_value_t = 2_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub rate: u32,
 }
 
 #[cfg(test)]

@@ -6,23 +6,28 @@
 
 mod append;
 mod args;
+mod book;
 mod connect;
 mod disk;
 mod failover;
 mod fanout;
+mod fill;
+mod history;
 mod latency;
 mod ledger;
 mod meter;
 mod payload;
+mod preload;
 mod process;
 mod readback;
+mod recovery;
 mod report;
 mod scrape;
 mod target;
 
 use anyhow::Result;
 
-pub use args::{AppendArgs, ConnectArgs, FailoverArgs, FanoutArgs, LoadCommand, Output};
+pub use args::{AppendArgs, ConnectArgs, FailoverArgs, FanoutArgs, HistoryArgs, LoadCommand, Output, RecoveryArgs};
 
 /// Runs a load test and prints its report. Returns whether all messages were where they had to be, and every threshold
 /// held. What it started is stopped, also after Ctrl-C.
@@ -34,6 +39,8 @@ pub fn run(command: LoadCommand) -> Result<bool> {
             LoadCommand::Fanout(args) => fanout::run(args).await,
             LoadCommand::Connect(args) => connect::run(args).await,
             LoadCommand::Failover(args) => failover::run(args).await,
+            LoadCommand::History(args) => history::run(args).await,
+            LoadCommand::Recovery(args) => recovery::run(args).await,
         }
     })
 }

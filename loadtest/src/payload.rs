@@ -41,6 +41,11 @@ impl Writer {
         z ^ (z >> 31)
     }
 
+    /// A number below `end`, which is not 0: as good as even, for ends far below 2^64.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
     /// A text of `bytes` bytes, at least [`HEADER`].
     pub(crate) fn text(&mut self, stamp: Stamp, bytes: usize) -> String {
         use std::io::Write;

@@ -24,7 +24,7 @@ pub(crate) async fn read_room(client: &Client, room: &str, mut see: impl FnMut(&
 }
 
 /// Whether a page covers every seq from the one after `after` on, once.
-fn check(page: &ListHistoryResponse, after: u64) -> Result<()> {
+pub(crate) fn check(page: &ListHistoryResponse, after: u64) -> Result<()> {
     let mut next = after + 1;
     let mut gaps = page.gaps.iter().peekable();
     for event in &page.events {

@@ -1,6 +1,6 @@
 //! Counters of the servers, from their metrics listeners.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,6 +27,16 @@ pub(crate) async fn sum(urls: &[String], counter: &str) -> Option<u64> {
         sum += read(&page, counter)?;
     }
     Some(sum)
+}
+
+/// A metric's values by its first label's; `None` if the listener does not tell.
+pub(crate) async fn by_label(url: &str, metric: &str) -> Option<BTreeMap<String, u64>> {
+    let page = timeout(PATIENCE, get(url)).await.ok()?.ok()?;
+    let values = page.lines().filter_map(|line| {
+        let (labels, value) = line.strip_prefix(metric)?.strip_prefix('{')?.rsplit_once("} ")?;
+        Some((labels.split('"').nth(1)?.to_owned(), value.split_whitespace().next()?.parse::<f64>().ok()? as u64))
+    });
+    Some(values.collect())
 }
 
 /// One page, by HTTP/1.0, so that it comes in one piece.
@@ -75,13 +85,17 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/metrics", listener.local_addr().unwrap());
         tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut head = [0; 64];
-            let read = stream.read(&mut head).await.unwrap();
-            assert!(head[..read].starts_with(b"GET /metrics HTTP/1.0\r\n"));
-            stream.write_all(PAGE.as_bytes()).await.unwrap();
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 64];
+                let read = stream.read(&mut head).await.unwrap();
+                assert!(head[..read].starts_with(b"GET /metrics HTTP/1.0\r\n"));
+                stream.write_all(PAGE.as_bytes()).await.unwrap();
+            }
         });
-        assert_eq!(sum(&[url], FSYNCS).await, Some(41));
+        assert_eq!(sum(std::slice::from_ref(&url), FSYNCS).await, Some(41));
+        let shards = by_label(&url, "hansard_x_total").await.unwrap();
+        assert_eq!(shards, BTreeMap::from([("a b".to_owned(), 2), ("c".to_owned(), 3)]));
         assert_eq!(sum(&[], FSYNCS).await, None);
     }
 }

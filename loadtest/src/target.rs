@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{args::Common, disk, meter::Meter};
+use crate::{args::Common, disk, meter::Meter, process};
 
 /// How long a cluster may take to serve.
 const START: Duration = Duration::from_secs(120);
@@ -161,6 +161,17 @@ impl Target {
         Ok(())
     }
 
+    /// Removes the data of a node of a cluster of our own whose process is ending.
+    pub(crate) async fn wipe(&self, node: &DevNode) -> Result<()> {
+        let begun = Instant::now();
+        while process::usage(node.pid).is_some_and(|usage| usage.rss_bytes > 0) {
+            ensure!(begun.elapsed() < STOP, "{} does not end", node.name);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let data = self.dev()?.directory.join(DATA).join(&node.name);
+        std::fs::remove_dir_all(&data).with_context(|| format!("can't remove {}", data.display()))
+    }
+
     fn dev(&self) -> Result<&Dev> {
         self.dev.as_ref().context("only a cluster of its own will do; say --dev")
     }
@@ -183,6 +194,7 @@ async fn start_dev(common: &Common) -> Result<Target> {
     let child = Command::new(std::env::current_exe()?)
         .arg("dev")
         .args(["--nodes", &common.nodes.to_string(), "--routers", &common.routers.to_string()])
+        .args(["--shards", &common.shards.to_string()])
         .arg("--data")
         .arg(directory.join(DATA))
         .arg("--ready-file")
