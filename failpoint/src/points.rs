@@ -121,6 +121,10 @@ points! {
         SnapshotSend = "snapshot-send";
         /// A chunk of a snapshot has come and its rows are not written.
         SnapshotChunk = "snapshot-chunk";
+        /// A snapshot of which a part is here is about to go on.
+        SnapshotResume = "snapshot-resume";
+        /// What is here of an abandoned snapshot is about to be dropped.
+        SnapshotDiscard = "snapshot-discard";
         /// All chunks have come and nothing is installed.
         SnapshotReceived = "snapshot-received";
         /// The new rows are written and flushed, and the old ones count.

@@ -9,13 +9,16 @@ use hansard_runtime::{
 
 use hansard_storage::{OpenError, Options, Store};
 
-use crate::error::RunError;
+use crate::{error::RunError, raft::Tuning};
 
 /// Shards of a cluster that nobody sized: 4 led by each of 3 nodes, few enough to share entries, enough to use all cores.
 pub const DEFAULT_SHARDS: usize = 12;
 
 /// Most shards that a founding takes: each costs heartbeats (see `docs/adr`), and ordinals are small numbers.
 pub const MAX_SHARDS: usize = 256;
+
+/// The slowest rate of snapshots: a mebibyte a second.
+const LEAST_SNAPSHOT_RATE: u64 = 1 << 20;
 
 /// A node's configuration.
 #[derive(Clone, Debug)]
@@ -50,6 +53,29 @@ pub struct NodeConfig {
     /// A shard's state becomes durable, and the log before it may go, every so many entries; a follower that is further
     /// behind gets a snapshot.
     pub snapshot_entries: u64,
+    /// Bytes of snapshots that the node sends in a second, and as many that it takes in.
+    pub snapshot_bytes_per_second: u64,
+    /// Memory that the node keeps of what is on its disk.
+    pub memory: Memory,
+}
+
+/// Memory for what is stored, in bytes; the node's other memory is bounded by constants (see docs/performance.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// Blocks of the state, with their indexes and filters: what people read again is served from here.
+    pub block_cache: usize,
+    /// Rows on their way to the disk, of all shards: three buffers of a third of it.
+    pub write_buffers: usize,
+    /// The newest entries of the log, of all shards: what followers and apply are fed from.
+    pub log_cache: usize,
+    /// Rooms, members and newest requests of one shard that are used again and again.
+    pub shard_cache: usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { block_cache: 256 << 20, write_buffers: 192 << 20, log_cache: 64 << 20, shard_cache: 16 << 20 }
+    }
 }
 
 /// What a node touches of the world.
@@ -86,6 +112,8 @@ impl NodeConfig {
             heartbeat: Duration::from_millis(250),
             election: Duration::from_millis(750),
             snapshot_entries: 10_000,
+            snapshot_bytes_per_second: Tuning::default().snapshot_bytes_per_second,
+            memory: Memory::default(),
         }
     }
 
@@ -116,6 +144,23 @@ impl NodeConfig {
         }
         if self.snapshot_entries < 10 {
             return refuse("snapshot-entries must be at least 10: each snapshot is a flush of the state".to_owned());
+        }
+        if self.snapshot_bytes_per_second < LEAST_SNAPSHOT_RATE {
+            return refuse(format!(
+                "snapshot-bytes-per-second must be at least {LEAST_SNAPSHOT_RATE}: slower, a node never catches up"
+            ));
+        }
+        for (name, given, least) in [
+            ("block-cache-bytes", self.memory.block_cache, 8 << 20),
+            ("write-buffer-bytes", self.memory.write_buffers, 12 << 20),
+            ("log-cache-bytes", self.memory.log_cache, 1 << 20),
+            ("shard-cache-bytes", self.memory.shard_cache, 64 << 10),
+        ] {
+            if given < least {
+                return refuse(format!(
+                    "{name} must be at least {least}, not {given}: with less a node only waits for its disk"
+                ));
+            }
         }
         if self.tls.is_none() && !self.allow_plaintext && !is_loopback(&self.listen) {
             return refuse(format!(
@@ -150,6 +195,8 @@ mod tests {
         assert!(refusal(|config| config.bootstrap_expect = 3).contains("founding node"));
         assert!(refusal(|config| config.shards = 0).contains("shards"));
         assert!(refusal(|config| config.site.clear()).contains("site"));
+        assert!(refusal(|config| config.snapshot_bytes_per_second = 0).contains("never catches up"));
+        assert!(refusal(|config| config.memory.block_cache = 0).contains("block-cache-bytes"));
     }
 
     #[test]

@@ -19,6 +19,6 @@ mod state;
 pub mod raft;
 pub mod shard;
 
-pub use config::{DEFAULT_SHARDS, MAX_SHARDS, NodeConfig, OpenStore, Seams};
+pub use config::{DEFAULT_SHARDS, MAX_SHARDS, Memory, NodeConfig, OpenStore, Seams};
 pub use error::RunError;
 pub use run::{NodeHandle, run};

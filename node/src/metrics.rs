@@ -14,7 +14,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{shard::Replica, state::Node};
+use crate::{raft::service::Stores, shard::Replica, state::Node};
 
 /// Why something was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,6 +84,7 @@ impl Collector for NodeState {
         let Some(node) = self.0.upgrade() else { return Ok(()) };
         let store = node.store.stats().view();
         let fanout = node.fanout.gauges();
+        let transfers = node.host.transfers();
         for (name, help, value) in [
             ("node_fsyncs", "Syncs of the log, for all shards", store.fsyncs),
             ("node_log_written_bytes", "Bytes written to the log", store.log_bytes_written),
@@ -91,6 +92,8 @@ impl Collector for NodeState {
             ("node_log_records", "Records in those batches", store.records),
             ("node_state_written_bytes", "Bytes written to the state engine", store.state_bytes_written),
             ("node_state_flushes", "Flushes of the state", store.flushes),
+            ("node_snapshot_sent_bytes", "Bytes of snapshots sent to other nodes", transfers.sent_bytes()),
+            ("node_snapshot_taken_bytes", "Bytes of snapshots taken in from other nodes", transfers.taken_bytes()),
         ] {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;

@@ -174,10 +174,17 @@ fn open(config: &NodeConfig, seams: &Seams) -> Result<Store, RunError> {
         fresh.node = config.advertise.iter().flat_map(|address| address.bytes()).map(u64::from).sum();
     }
     let open = seams.open.clone();
-    let options = Options::new(&config.data, fresh);
+    let memory = config.memory;
+    let options = Options {
+        tail_cache_bytes: memory.log_cache,
+        // When the first of its buffers is full.
+        flush_after_bytes: memory.write_buffers as u64 / 3,
+        ..Options::new(&config.data, fresh)
+    };
+    let rocks = RocksOptions::bounded(memory.write_buffers, memory.block_cache);
     let opened = blocking(|| match open {
         Some(open) => open(options),
-        None => Store::open_real(options, RocksOptions::default()),
+        None => Store::open_real(options, rocks),
     });
     Ok(opened?)
 }
@@ -205,6 +212,11 @@ fn assemble(
     let dial = Dial { transport: seams.transport.clone(), tls: tls.clone(), handshake: handshake.clone() };
     let tuning = Tuning::from_millis(config.heartbeat.as_millis() as u64, config.election.as_millis() as u64)
         .with_snapshot_entries(config.snapshot_entries);
+    let tuning = Tuning {
+        snapshot_bytes_per_second: config.snapshot_bytes_per_second,
+        shard_cache_bytes: config.memory.shard_cache,
+        ..tuning
+    };
     let peers = Peers::new(local.clone(), dial, tuning.silence);
     let fanout = Arc::new(Fanout::default());
     let host = ShardHost::new(HostSeams {

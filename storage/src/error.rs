@@ -118,6 +118,9 @@ pub enum SnapshotError {
     /// The snapshot does not end as it should.
     #[error("the snapshot is incomplete or has too much; fetch it again")]
     Incomplete,
+    /// Nothing, or something else, is kept of it.
+    #[error("so much of this snapshot is not here: ask again what is")]
+    NotKept,
     /// The shard is already past it.
     #[error("the snapshot ends at {offered}, the shard has applied {applied}: it is not needed")]
     Old {

@@ -10,6 +10,7 @@ use crate::log::format::{RecordHeader, SegmentHeader, find_records, put_record, 
 use crate::log::record::Record;
 use crate::mark::AppliedMark;
 use crate::snapshot::format::{Chunk, ChunkBuilder};
+use crate::snapshot::partial::PartialRow;
 use crate::state::directory::{ShardRow, mark_row, read_mark_row, read_store_row, store_row};
 
 /// `IDENTITY`.
@@ -38,6 +39,11 @@ pub fn directory_store_row(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
 /// The directory's row of a shard.
 pub fn directory_shard_row(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
     ShardRow::decode(bytes).map(|row| row.encode())
+}
+
+/// The directory's row of a snapshot that is not installed.
+pub fn directory_partial_row(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
+    PartialRow::decode(bytes).map(|row| row.encode())
 }
 
 /// A header slot of a log segment, without the zeros that fill its block.

@@ -44,7 +44,7 @@ pub use mark::{AppliedMark, LogBounds, LogPosition, Vote};
 pub use options::{CheckState, FatalHook, FreshIdentity, OpenEngine, Options, Seams, WriterMode};
 pub use pressure::StorePressure;
 pub use shard::{Durable, ShardLog, ShardStore};
-pub use snapshot::{CHUNK_BYTES, SnapshotReader, SnapshotWriter};
+pub use snapshot::{CHUNK_BYTES, Partial, SnapshotReader, SnapshotSource, SnapshotWriter, Taken};
 pub use state::{RowsView, ShardRows};
 pub use stats::{Stats, StatsView};
 pub use store::Store;

@@ -229,7 +229,8 @@ fn assemble(
                     log.remove(front, done);
                     removed.wait().map_err(|e| StoreError::Log(e.to_string()))?;
                 }
-                tables.finish_remove(id, listed.row.keyspace)?;
+                // What came of a snapshot for it is swept.
+                tables.finish_remove(id, listed.row.keyspace, None)?;
             }
             _ => tables.adopt(id, listed),
         }

@@ -14,7 +14,7 @@ use crate::entry::LogEntry;
 use crate::error::SnapshotError;
 use crate::log::{Done, Front, NodeLog};
 use crate::mark::{LogBounds, LogPosition, Vote};
-use crate::snapshot::{SnapshotReader, SnapshotWriter};
+use crate::snapshot::{self, Partial, SnapshotReader, SnapshotSource, SnapshotWriter};
 use crate::state::ShardRows;
 
 /// A shard. Clones share it.
@@ -45,15 +45,36 @@ impl ShardStore {
     /// # Errors
     /// Nothing was applied yet, or the engine failed.
     pub fn snapshot(&self) -> Result<SnapshotReader, SnapshotError> {
-        SnapshotReader::new(self.rows.view()?)
+        Ok(SnapshotSource::new(self.rows.view()?)?.reader())
     }
 
-    /// Takes a snapshot in beside the rows.
+    /// Takes a snapshot in beside the rows, from its first chunk on. What is here of another one goes.
     ///
     /// # Errors
     /// Another one is being installed, or the engine failed.
     pub fn install(&self) -> Result<SnapshotWriter, SnapshotError> {
         SnapshotWriter::new(self.clone())
+    }
+
+    /// The snapshot of which some chunks are here and that is not installed. It outlives a crash as far as it was flushed.
+    pub fn partial(&self) -> Option<Partial> {
+        self.rows.shard.partial().map(|row| row.partial())
+    }
+
+    /// Goes on with that snapshot after what is here.
+    ///
+    /// # Errors
+    /// It is not what is here, or it is being taken in.
+    pub fn resume(&self, partial: Partial) -> Result<SnapshotWriter, SnapshotError> {
+        SnapshotWriter::resume(self.clone(), partial)
+    }
+
+    /// Drops what is here of that snapshot, unless more of it is being taken in.
+    ///
+    /// # Errors
+    /// The engine failed; the fatal hook was called.
+    pub fn abandon(&self, partial: Partial) -> Result<(), SnapshotError> {
+        snapshot::abandon(self, partial)
     }
 }
 

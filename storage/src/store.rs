@@ -11,13 +11,14 @@ use hansard_failpoint::{self as failpoint, Point};
 
 use crate::disk::{Disk, DiskLock};
 use crate::engine::{RocksOptions, WriteOp};
-use crate::error::{OpenError, StoreError};
+use crate::error::{OpenError, SnapshotError, StoreError};
 use crate::identity::Identity;
 use crate::log::NodeLog;
 use crate::open::{self, Opened};
 use crate::options::{FatalHook, Options, Seams, WriterMode};
 use crate::pressure::{Space, StorePressure};
 use crate::shard::{Durable, ShardStore};
+use crate::snapshot::Partial;
 use crate::state::ShardRows;
 use crate::state::directory;
 use crate::state::tables::Tables;
@@ -156,7 +157,23 @@ impl Store {
         let (done, removed) = Durable::new(&self.inner.log);
         self.inner.log.remove(&shard.rows.front, done);
         removed.wait().map_err(|e| StoreError::Log(e.to_string()))?;
-        self.inner.tables.finish_remove(id, keyspace)
+        let partial = shard.rows.shard.partial().map(|row| row.keyspace);
+        self.inner.tables.finish_remove(id, keyspace, partial)
+    }
+
+    /// The snapshots of which some chunks are here and that are not installed.
+    pub fn partials(&self) -> BTreeMap<ShardId, Partial> {
+        let shards = locked(&self.inner.shards);
+        shards.iter().filter_map(|(id, shard)| shard.partial().map(|partial| (*id, partial))).collect()
+    }
+
+    /// Drops what is here of a snapshot, unless more of it is being taken in.
+    ///
+    /// # Errors
+    /// The engine failed; the fatal hook was called.
+    pub fn abandon(&self, id: ShardId, partial: Partial) -> Result<(), SnapshotError> {
+        let shard = locked(&self.inner.shards).get(&id).cloned();
+        shard.map_or(Ok(()), |shard| shard.abandon(partial))
     }
 
     /// Makes everything committed so far durable. Blocks.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use hansard_node::{NodeConfig, Seams};
+use hansard_node::{Memory, NodeConfig, Seams};
 use hansard_runtime::config::{Key, Kind};
 use hansard_runtime::net::TcpTransport;
 use hansard_runtime::telemetry::{self, TelemetryConfig};
@@ -81,6 +81,22 @@ struct Flags {
     /// The shortest election timeout, in milliseconds, for leaders whose loss nothing else shows [default: 750].
     #[arg(long, value_name = "MS")]
     election_ms: Option<u64>,
+    /// Bytes a second of snapshots, with which other nodes catch up, that the node sends, and as many that it takes in
+    /// [default: 67108864].
+    #[arg(long, value_name = "BYTES")]
+    snapshot_bytes_per_second: Option<u64>,
+    /// Memory for blocks of the state that were read [default: 268435456].
+    #[arg(long, value_name = "BYTES")]
+    block_cache_bytes: Option<usize>,
+    /// Memory for rows of the state that are to be written [default: 201326592].
+    #[arg(long, value_name = "BYTES")]
+    write_buffer_bytes: Option<usize>,
+    /// Memory for the newest entries of the log [default: 67108864].
+    #[arg(long, value_name = "BYTES")]
+    log_cache_bytes: Option<usize>,
+    /// Memory for rooms, members and newest requests of one shard that are used again and again [default: 16777216].
+    #[arg(long, value_name = "BYTES")]
+    shard_cache_bytes: Option<usize>,
     /// What to log, such as info or info,hansard_node=debug [default: info].
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -89,7 +105,7 @@ struct Flags {
     otlp_endpoint: Option<String>,
 }
 
-const KEYS: [Key; 17] = [
+const KEYS: [Key; 22] = [
     Key::new("name", Kind::Text),
     Key::new("site", Kind::Text),
     Key::new("listen", Kind::Text),
@@ -105,6 +121,11 @@ const KEYS: [Key; 17] = [
     Key::new("allow_plaintext", Kind::Flag),
     Key::new("heartbeat_ms", Kind::Number),
     Key::new("election_ms", Kind::Number),
+    Key::new("snapshot_bytes_per_second", Kind::Number),
+    Key::new("block_cache_bytes", Kind::Number),
+    Key::new("write_buffer_bytes", Kind::Number),
+    Key::new("log_cache_bytes", Kind::Number),
+    Key::new("shard_cache_bytes", Kind::Number),
     Key::new("log", Kind::Text),
     Key::new("otlp_endpoint", Kind::Text),
 ];
@@ -127,6 +148,11 @@ struct Settings {
     allow_plaintext: Option<bool>,
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
+    snapshot_bytes_per_second: Option<u64>,
+    block_cache_bytes: Option<usize>,
+    write_buffer_bytes: Option<usize>,
+    log_cache_bytes: Option<usize>,
+    shard_cache_bytes: Option<usize>,
     log: Option<String>,
     otlp_endpoint: Option<String>,
 }
@@ -188,6 +214,13 @@ fn config(settings: Settings) -> Result<NodeConfig> {
         allow_plaintext: settings.allow_plaintext.unwrap_or(false),
         heartbeat: millis(settings.heartbeat_ms, standard.heartbeat),
         election: millis(settings.election_ms, standard.election),
+        snapshot_bytes_per_second: settings.snapshot_bytes_per_second.unwrap_or(standard.snapshot_bytes_per_second),
+        memory: Memory {
+            block_cache: settings.block_cache_bytes.unwrap_or(standard.memory.block_cache),
+            write_buffers: settings.write_buffer_bytes.unwrap_or(standard.memory.write_buffers),
+            log_cache: settings.log_cache_bytes.unwrap_or(standard.memory.log_cache),
+            shard_cache: settings.shard_cache_bytes.unwrap_or(standard.memory.shard_cache),
+        },
         ..standard
     })
 }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::{links, state::Node};
+use crate::{links, raft, state::Node};
 
 /// Starts what runs for as long as the node does.
 pub(crate) fn spawn(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
@@ -44,5 +44,6 @@ pub(crate) fn spawn(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
         tokio::spawn(balance::balance(node.clone())),
         tokio::spawn(links::tell_leaders(node.clone())),
         tokio::spawn(links::tell_meta(node.clone())),
+        tokio::spawn(raft::drop_abandoned(node.store.clone(), raft::Tuning::default().snapshot_keep)),
     ]
 }

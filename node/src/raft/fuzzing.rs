@@ -79,6 +79,7 @@ pub fn snapshot_message(bytes: &[u8]) -> Read {
         last: read.meta.last_log_id.as_ref().map(convert::from_log_id),
         membership: Some(convert::from_membership(membership)),
         format: super::send_snapshot::ROWS_FORMAT,
+        after: Some(super::send_snapshot::from_taken(read.after)),
     };
     Ok(wire::InstallSnapshotRequest { chunk: Some(Chunk::Head(head)) }.encode_to_vec())
 }

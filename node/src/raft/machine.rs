@@ -54,14 +54,21 @@ pub struct RecordHead {
 }
 
 impl Machine {
-    /// Loads the rules' state from the rows. `view` is told what meta's rows say; rooms do not use it.
-    pub fn load(id: ShardId, rows: &ShardRows, view: &watch::Sender<Arc<MetaView>>) -> Result<Machine, MachineError> {
+    /// Loads the rules' state from the rows, with so many bytes for rows that are kept in memory. `view` is told what meta's rows
+    /// say; rooms do not use it.
+    pub fn load(
+        id: ShardId,
+        rows: &ShardRows,
+        view: &watch::Sender<Arc<MetaView>>,
+        cache_bytes: usize,
+    ) -> Result<Machine, MachineError> {
         if id == ShardId::META {
             let meta = Meta::load(rows)?;
             view.send_replace(Arc::new(meta.view().clone()));
             Ok(Machine::Meta(Box::new(meta), view.clone()))
         } else {
-            Ok(Machine::Rooms(Box::new(Shard::load(id, rows)?)))
+            let (rooms, members) = cached_rows(cache_bytes);
+            Ok(Machine::Rooms(Box::new(Shard::load_with_caches(id, rows, rooms, members)?)))
         }
     }
 
@@ -114,6 +121,16 @@ impl Machine {
             Machine::Meta(meta, _) => meta.record(),
         }
     }
+}
+
+/// Bytes of a room, of a member, or of a person's newest request in memory, their places in tables included.
+const CACHED_ROW_BYTES: usize = 200;
+
+/// Rooms and members that so many bytes hold. A room has several members who talk; each of them is a member row, and a newest
+/// request.
+fn cached_rows(bytes: usize) -> (usize, usize) {
+    let rooms = bytes / CACHED_ROW_BYTES / 9;
+    (rooms, 4 * rooms)
 }
 
 /// A bug for tests: see [`Bug::ApplyReadsClock`].

@@ -19,9 +19,11 @@
 //!   channel(&self, &NodeInfo) -> io::Result<Channel>    // for the other calls of PeerService
 //!
 //! service::consensus(Arc<ShardHost>, Standing, Streaming<ConsensusRequest>) -> impl Stream<Item = Result<ConsensusResponse, Status>>
+//! service::offer_snapshot(&ShardHost, OfferSnapshotRequest) -> Result<OfferSnapshotResponse, Status>
 //! service::install_snapshot(Arc<ShardHost>, Streaming<InstallSnapshotRequest>) -> Result<InstallSnapshotResponse, Status>   // async
 //! ```
 
+mod abandoned;
 pub(crate) mod blocking;
 mod detector;
 pub mod entry;
@@ -41,14 +43,17 @@ mod progress;
 mod proposal;
 mod send_snapshot;
 pub mod service;
+mod shelf;
 mod sink;
 mod snapshot;
 mod state;
 mod take_snapshot;
+mod transfers;
 mod tuning;
 pub mod types;
 mod wire;
 
+pub use abandoned::drop_abandoned;
 pub use detector::{Detector, Standing};
 pub use log::LogStore;
 pub use machine::{Machine, MachineError, RecordHead};
@@ -59,6 +64,7 @@ pub use progress::Progress;
 pub use proposal::{Decoded, Outcomes, Proposal};
 pub use sink::{Applied, ApplySink, NoSink};
 pub use state::{StartError, StateMachine};
+pub use transfers::Transfers;
 pub use tuning::Tuning;
 pub use wire::WireError;
 

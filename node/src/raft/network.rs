@@ -22,6 +22,7 @@ use super::entry::Entry;
 use super::node_info::Member;
 use super::peers::{Peer, PeerError, Peers, Pending};
 use super::snapshot::SnapshotHandle;
+use super::transfers::Transfers;
 use super::types::{LogId, Snapshot, Types, Vote};
 use super::{send_snapshot, wire};
 
@@ -31,14 +32,21 @@ type AppendAnswers<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCErro
 pub struct Network {
     shard: ShardId,
     peers: Arc<Peers>,
+    transfers: Arc<Transfers>,
     window: usize,
     within: Duration,
 }
 
 impl Network {
     /// `window` appends may be under way to each node; each request is answered `within` that time or has failed.
-    pub fn new(shard: ShardId, peers: Arc<Peers>, window: usize, within: Duration) -> Network {
-        Network { shard, peers, window, within }
+    pub fn new(
+        shard: ShardId,
+        peers: Arc<Peers>,
+        transfers: Arc<Transfers>,
+        window: usize,
+        within: Duration,
+    ) -> Network {
+        Network { shard, peers, transfers, window, within }
     }
 }
 
@@ -49,6 +57,7 @@ impl RaftNetworkFactory<Types> for Network {
         Client {
             shard: self.shard,
             peer: self.peers.peer(&member.node(target)),
+            transfers: self.transfers.clone(),
             window: self.window,
             within: self.within,
         }
@@ -59,6 +68,7 @@ impl RaftNetworkFactory<Types> for Network {
 pub struct Client {
     shard: ShardId,
     peer: Arc<Peer>,
+    transfers: Arc<Transfers>,
     window: usize,
     within: Duration,
 }
@@ -228,14 +238,25 @@ impl RaftNetworkV2<Types> for Client {
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-        let sending = send_snapshot::send(self.shard, &self.peer, vote, snapshot);
-        tokio::select! {
+        let Snapshot { meta, snapshot: SnapshotHandle::Outgoing(outgoing) } = snapshot else {
+            return Err(StreamingError::Network(NetworkError::from_string("this snapshot has no rows to send")));
+        };
+        let sending = async {
+            // Its time begins when its turn comes.
+            let _slot = self.transfers.slot(self.shard).await;
+            let sending = send_snapshot::send(self.shard, &self.peer, &self.transfers, vote, &meta, &outgoing);
+            let late = |_| Err(StreamingError::Network(NetworkError::from_string("the snapshot took too long")));
+            tokio::time::timeout(option.soft_ttl(), sending).await.unwrap_or_else(late)
+        };
+        let result = tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
-            sent = tokio::time::timeout(option.soft_ttl(), sending) => match sent {
-                Ok(result) => result,
-                Err(_) => Err(StreamingError::Network(NetworkError::from_string("the snapshot took too long"))),
-            },
+            sent = sending => sent,
+        };
+        match &result {
+            Ok(_) => outgoing.sent(),
+            Err(_) => outgoing.interrupted(self.transfers.keep),
         }
+        result
     }
 
     async fn transfer_leader(

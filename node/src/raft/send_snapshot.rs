@@ -6,16 +6,18 @@ use hansard_failpoint::{self as failpoint, Point};
 use hansard_proto::cluster::v1 as wire;
 use hansard_proto::cluster::v1::install_snapshot_request::Chunk;
 use hansard_proto::cluster::v1::peer_service_client::PeerServiceClient;
-use hansard_storage::{SnapshotError, SnapshotReader};
+use hansard_storage::{SnapshotError, SnapshotReader, Taken};
 use openraft::errors::{NetworkError, StreamingError, Unreachable};
 use openraft::raft::SnapshotResponse;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
 
 use super::blocking::blocking;
 use super::peers::{MAX_MESSAGE_BYTES, Peer};
-use super::snapshot::SnapshotHandle;
-use super::types::{Snapshot, SnapshotMeta, Types, Vote};
+use super::shelf::Outgoing;
+use super::transfers::{Pacer, Transfers};
+use super::types::{SnapshotMeta, Types, Vote};
 use super::wire as convert;
 
 /// The version of the rows' format that this code sends and takes.
@@ -23,27 +25,36 @@ pub(super) const ROWS_FORMAT: u32 = 1;
 /// Chunks read ahead of the network, at most 1 MiB each.
 const AHEAD: usize = 2;
 
-/// Sends `snapshot` and waits until it is installed.
+/// Sends what the peer lacks of a snapshot, and waits until it is installed.
 pub(super) async fn send(
     shard: ShardId,
     peer: &Peer,
+    transfers: &Transfers,
     vote: Vote,
-    snapshot: Snapshot,
+    meta: &SnapshotMeta,
+    outgoing: &Outgoing,
 ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-    let SnapshotHandle::Outgoing(reader) = snapshot.snapshot else {
-        return Err(failed("this snapshot has no rows to send"));
-    };
     let channel = peer.channel().map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))?;
     let mut client = PeerServiceClient::new(channel).max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let (chunks, outgoing) = mpsc::channel(AHEAD);
-    let head = head(shard, &vote, &snapshot.meta);
-    let reading = feed(head, *reader, chunks);
-    let calling = client.install_snapshot(peer.request(ReceiverStream::new(outgoing)));
+    let (chunks, stream) = mpsc::channel(AHEAD);
+    let offer = wire::OfferSnapshotRequest {
+        shard: Bytes::copy_from_slice(shard.as_bytes()),
+        last: meta.last_log_id.as_ref().map(convert::from_log_id),
+    };
+    let offered = client.offer_snapshot(peer.request(offer)).await;
+    let taken = to_taken(offered.map_err(unreachable)?.into_inner().taken);
+    let reader = outgoing.source.reader_after(taken);
+    if reader.taken() != Taken::default() {
+        tracing::info!(%shard, peer = peer.node().id, chunks = taken.chunks, "a snapshot goes on where it stopped");
+    }
+    let head = head(shard, &vote, meta, reader.taken());
+    let reading = feed(head, reader, chunks, &transfers.sending);
+    let calling = client.install_snapshot(peer.request(ReceiverStream::new(stream)));
     let (read, answer) = tokio::join!(reading, calling);
     if let Err(error) = read {
         return Err(failed(&format!("the snapshot could not be read: {error}")));
     }
-    let answer = answer.map_err(|status| StreamingError::Unreachable(Unreachable::new(&status)))?.into_inner();
+    let answer = answer.map_err(unreachable)?.into_inner();
     let vote = convert::to_vote(answer.vote).map_err(|error| failed(&error.to_string()))?;
     Ok(SnapshotResponse::new(vote))
 }
@@ -52,50 +63,52 @@ fn failed(reason: &str) -> StreamingError<Types> {
     StreamingError::Network(NetworkError::from_string(reason))
 }
 
-fn head(shard: ShardId, vote: &Vote, meta: &SnapshotMeta) -> wire::SnapshotHead {
+fn unreachable(status: Status) -> StreamingError<Types> {
+    StreamingError::Unreachable(Unreachable::new(&status))
+}
+
+fn head(shard: ShardId, vote: &Vote, meta: &SnapshotMeta, after: Taken) -> wire::SnapshotHead {
     wire::SnapshotHead {
         shard: Bytes::copy_from_slice(shard.as_bytes()),
         vote: Some(convert::from_vote(vote)),
         last: meta.last_log_id.as_ref().map(convert::from_log_id),
         membership: Some(convert::from_membership(&meta.last_membership)),
         format: ROWS_FORMAT,
+        after: Some(from_taken(after)),
     }
 }
 
-/// Reads chunks as fast as they are taken. Ends early, and well, when the other side has stopped taking them.
+pub(super) fn from_taken(taken: Taken) -> wire::SnapshotTaken {
+    wire::SnapshotTaken { chunks: taken.chunks, crc: taken.crc }
+}
+
+/// None is nothing.
+pub(super) fn to_taken(taken: Option<wire::SnapshotTaken>) -> Taken {
+    taken.map(|taken| Taken { chunks: taken.chunks, crc: taken.crc }).unwrap_or_default()
+}
+
+/// Its end.
+pub(super) fn tail(taken: Taken) -> wire::SnapshotTail {
+    wire::SnapshotTail { chunks: taken.chunks.into(), crc: taken.crc }
+}
+
+/// Reads chunks as fast as they are taken, and no faster than is allowed. Ends early, and well, when the other side has stopped
+/// taking them.
 async fn feed(
     head: wire::SnapshotHead,
     mut reader: SnapshotReader,
     chunks: mpsc::Sender<wire::InstallSnapshotRequest>,
+    pacer: &Pacer,
 ) -> Result<(), SnapshotError> {
     let message = |chunk| wire::InstallSnapshotRequest { chunk: Some(chunk) };
-    let mut sum = ChunkSum::default();
     let mut sent = chunks.send(message(Chunk::Head(head))).await;
     while sent.is_ok() {
         let Some(rows) = blocking(|| reader.next_chunk())? else { break };
-        sum.add(&rows);
         failpoint::pass(Point::SnapshotSend);
+        pacer.pass(rows.len()).await;
         sent = chunks.send(message(Chunk::Rows(rows))).await;
     }
     // An error here is the other side's: its answer says why.
-    let _ = chunks.send(message(Chunk::Tail(sum.tail()))).await;
+    let _ = chunks.send(message(Chunk::Tail(tail(reader.taken())))).await;
     Ok(())
-}
-
-/// Counts and sums chunks, on both sides.
-#[derive(Default)]
-pub(super) struct ChunkSum {
-    chunks: u64,
-    crc: u32,
-}
-
-impl ChunkSum {
-    pub(super) fn add(&mut self, chunk: &Bytes) {
-        self.chunks += 1;
-        self.crc = crc32c::crc32c_append(self.crc, chunk);
-    }
-
-    pub(super) fn tail(&self) -> wire::SnapshotTail {
-        wire::SnapshotTail { chunks: self.chunks, crc: self.crc }
-    }
 }

@@ -22,7 +22,7 @@ use tonic::Status;
 use super::detector::{Detector, Standing};
 use super::entry::Entry;
 use super::lease;
-pub use super::take_snapshot::{Stores, install_snapshot};
+pub use super::take_snapshot::{Stores, install_snapshot, offer_snapshot};
 use super::types::{Group, Types};
 use super::wire as convert;
 use super::wire::WireError;

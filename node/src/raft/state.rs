@@ -18,6 +18,7 @@ use super::machine::{Machine, MachineError};
 use super::membership;
 use super::progress::Progress;
 use super::proposal::{Decoded, Outcomes};
+use super::shelf::Shelf;
 use super::sink::ApplySink;
 use super::snapshot::{SnapshotBuilder, SnapshotHandle, meta_of};
 use super::types::{LogId, Payload, Snapshot, SnapshotMeta, StoredMembership, Types, log_id, parts};
@@ -39,6 +40,8 @@ pub struct StateMachine {
     view: watch::Sender<Arc<MetaView>>,
     sink: Arc<dyn ApplySink>,
     progress: Arc<Progress>,
+    shelf: Arc<Shelf>,
+    cache_bytes: usize,
 }
 
 /// Entries on their way into one commit.
@@ -60,16 +63,18 @@ impl Group {
 }
 
 impl StateMachine {
-    /// The state that `store` holds: after a restart, what its last flush made durable.
+    /// The state that `store` holds: after a restart, what its last flush made durable. Rows that are used again and again are
+    /// kept in so many bytes of memory.
     pub fn load(
         store: ShardStore,
         view: watch::Sender<Arc<MetaView>>,
         sink: Arc<dyn ApplySink>,
         progress: Arc<Progress>,
+        cache_bytes: usize,
     ) -> Result<StateMachine, StartError> {
         let shard = store.id();
         let rows = store.rows();
-        let machine = Machine::load(shard, &rows, &view)?;
+        let machine = Machine::load(shard, &rows, &view, cache_bytes)?;
         let empty = membership::encode_stored(&StoredMembership::default()).into();
         let mut state = StateMachine {
             shard,
@@ -82,6 +87,8 @@ impl StateMachine {
             view,
             sink,
             progress,
+            shelf: Shelf::new(),
+            cache_bytes,
         };
         state.adopt_mark()?;
         Ok(state)
@@ -201,7 +208,7 @@ impl RaftStateMachine<Types> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        SnapshotBuilder::new(self.store.clone())
+        SnapshotBuilder::new(self.store.clone(), self.shelf.held())
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotHandle) -> Result<(), io::Error> {
@@ -210,7 +217,8 @@ impl RaftStateMachine<Types> for StateMachine {
             return Err(io::Error::other("the snapshot's rows are not of the entry that its head names"));
         }
         self.rows = self.store.rows();
-        self.machine = Machine::load(self.shard, &self.rows, &self.view).map_err(io::Error::other)?;
+        let machine = Machine::load(self.shard, &self.rows, &self.view, self.cache_bytes);
+        self.machine = machine.map_err(io::Error::other)?;
         self.adopt_mark().map_err(io::Error::other)?;
         self.sink.replaced(self.shard);
         Ok(())
@@ -220,8 +228,8 @@ impl RaftStateMachine<Types> for StateMachine {
         if self.applied.is_none() {
             return Ok(None);
         }
-        let reader = self.store.snapshot().map_err(io::Error::other)?;
-        let meta = meta_of(Some(reader.mark()))?;
-        Ok(Some(Snapshot { meta, snapshot: SnapshotHandle::Outgoing(Box::new(reader)) }))
+        let outgoing = self.shelf.current(&self.store).map_err(io::Error::other)?;
+        let meta = meta_of(Some(outgoing.source.mark()))?;
+        Ok(Some(Snapshot { meta, snapshot: SnapshotHandle::Outgoing(outgoing) }))
     }
 }

@@ -21,8 +21,8 @@ const SHARD: ShardId = ShardId::from_bytes([7; 16]);
 fn adapters(store: &Store, shard: ShardId) -> (LogStore, StateMachine) {
     let store = store.shard(shard).expect("a shard's store");
     let view = watch::Sender::new(Arc::default());
-    let machine =
-        StateMachine::load(store.clone(), view, Arc::new(NoSink), Arc::new(Progress::default())).expect("loads");
+    let machine = StateMachine::load(store.clone(), view, Arc::new(NoSink), Arc::new(Progress::default()), 1 << 20)
+        .expect("loads");
     (LogStore::new(store.log(), 1 << 20), machine)
 }
 

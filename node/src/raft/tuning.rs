@@ -23,14 +23,23 @@ pub struct Tuning {
     pub request_timeout: Duration,
     /// How long a proposal waits for its commit before its outcome is told to be unknown.
     pub propose_timeout: Duration,
-    /// How long a snapshot may take to be sent and installed; it is retried from the start. Bounded by the slowest link that is
-    /// to be served: 10 GiB at 10 MiB/s.
+    /// How long one attempt to send a snapshot and to have it installed may take; the next goes on where it stopped. 1,000 s:
+    /// a receiver that takes chunks ever more slowly is not waited for all day.
     pub snapshot_timeout: Duration,
+    /// How long what is left of an interrupted snapshot is kept for the next attempt, at either end. 5 min: a node restarts in
+    /// less. The sender keeps old rows and the log meanwhile, the receiver what has come.
+    pub snapshot_keep: Duration,
+    /// Bytes of snapshots that a node sends in a second, and as many that it takes in, of all shards together. 64 MiB: a
+    /// fraction of what disks and networks do, so that messages go on beside it, and still 150,000 messages/s of 400 bytes.
+    pub snapshot_bytes_per_second: u64,
     /// A snapshot (a flush, and leave to purge the log) every so many entries. At 50 commands an entry that is 500,000 commands,
     /// which apply again in a few seconds after a restart.
     pub snapshot_entries: u64,
     /// Entries kept below a snapshot, so that a follower which was away for a moment needs no snapshot.
     pub keep_entries: u64,
+    /// Memory of one shard for rooms, members and newest requests that are used again and again, in bytes. 16 MiB: 9,000 rooms and
+    /// four members of each.
+    pub shard_cache_bytes: usize,
     /// Appends under way to one follower of one shard. Three entries are under way at a proposer, and as many again while their
     /// commits are told.
     pub appends_in_flight: usize,
@@ -48,8 +57,11 @@ impl Default for Tuning {
             request_timeout: Duration::from_millis(1_000),
             propose_timeout: Duration::from_secs(5),
             snapshot_timeout: Duration::from_secs(1_000),
+            snapshot_keep: Duration::from_secs(300),
+            snapshot_bytes_per_second: 64 << 20,
             snapshot_entries: 10_000,
             keep_entries: 1_000,
+            shard_cache_bytes: 16 << 20,
             appends_in_flight: 8,
             append_bytes: 1024 * 1024,
         }

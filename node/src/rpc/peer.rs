@@ -76,6 +76,15 @@ impl PeerService for Peer {
         Ok(Response::new(installed))
     }
 
+    async fn offer_snapshot(
+        &self,
+        request: Request<wire::OfferSnapshotRequest>,
+    ) -> Result<Response<wire::OfferSnapshotResponse>, Status> {
+        self.admit(&request)?;
+        handshake::stream(request.metadata(), &self.0.binding, self.0.local.id)?;
+        Ok(Response::new(service::offer_snapshot(&*self.0.host, request.into_inner())?))
+    }
+
     async fn host_shard(
         &self,
         request: Request<wire::HostShardRequest>,

@@ -18,7 +18,7 @@ use super::replica::Replica;
 use crate::raft::blocking::blocking;
 use crate::raft::service::{Groups, Stores};
 use crate::raft::types::Group;
-use crate::raft::{ApplySink, LogStore, Network, NodeInfo, Peers, Progress, StateMachine, Tuning};
+use crate::raft::{ApplySink, LogStore, Network, NodeInfo, Peers, Progress, StateMachine, Transfers, Tuning};
 
 /// What a host stands on.
 pub struct HostSeams {
@@ -43,6 +43,7 @@ pub struct ShardHost {
     seams: HostSeams,
     /// Of the shards of rooms. Meta has one of its own: it waits for none of them.
     pacer: Arc<Pacer>,
+    transfers: Arc<Transfers>,
     shards: Mutex<BTreeMap<ShardId, Hosted>>,
     /// One start or stop at a time: each opens or closes a store.
     changing: tokio::sync::Mutex<()>,
@@ -79,9 +80,11 @@ impl ShardHost {
     /// The timing cannot be.
     pub fn new(seams: HostSeams) -> Result<Arc<ShardHost>, HostError> {
         seams.tuning.config("check").map_err(|error| HostError::Tuning(error.to_string()))?;
+        let transfers = Transfers::new(seams.tuning.snapshot_bytes_per_second, seams.tuning.snapshot_keep);
         Ok(Arc::new(ShardHost {
             seams,
             pacer: Arc::default(),
+            transfers,
             shards: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(0),
@@ -237,10 +240,12 @@ impl ShardHost {
         let config = tuning.config(&shard.to_string()).map_err(|error| HostError::Tuning(error.to_string()))?;
         let progress = Arc::new(Progress::default());
         let (view_told, view) = watch::channel(Arc::new(MetaView::default()));
-        let loaded = blocking(|| StateMachine::load(store.clone(), view_told, sink.clone(), progress.clone()));
+        let cache = tuning.shard_cache_bytes;
+        let loaded = blocking(|| StateMachine::load(store.clone(), view_told, sink.clone(), progress.clone(), cache));
         let machine = loaded.map_err(|source| HostError::State { shard, source })?;
         let log = LogStore::new(store.log(), tuning.append_bytes);
-        let network = Network::new(shard, peers.clone(), tuning.appends_in_flight, tuning.request_timeout);
+        let (transfers, window) = (self.transfers.clone(), tuning.appends_in_flight);
+        let network = Network::new(shard, peers.clone(), transfers, window, tuning.request_timeout);
         let group = Group::new(local.id, config, network, log, machine).await;
         let group = group.map_err(|error| HostError::Group { shard, reason: error.to_string() })?;
         let replica = Replica::start(shard, group, store, progress, peers.detector().clone(), tuning.clone());
@@ -294,5 +299,9 @@ impl Stores for ShardHost {
     fn store(&self, shard: ShardId) -> Option<ShardStore> {
         let shards = self.shards.lock().expect("no holder panics");
         shards.get(&shard).map(|hosted| hosted.replica().inner.store.clone())
+    }
+
+    fn transfers(&self) -> Arc<Transfers> {
+        self.transfers.clone()
     }
 }

@@ -482,6 +482,9 @@ pub struct SnapshotHead {
     /// The version of the rows' format.
     #[prost(uint32, tag = "5")]
     pub format: u32,
+    /// The chunks before those that follow, as OfferSnapshot told them. Absent: all follow.
+    #[prost(message, optional, tag = "6")]
+    pub after: ::core::option::Option<SnapshotTaken>,
 }
 impl ::prost::Name for SnapshotHead {
     const NAME: &'static str = "SnapshotHead";
@@ -493,10 +496,30 @@ impl ::prost::Name for SnapshotHead {
         "/hansard.cluster.v1.SnapshotHead".into()
     }
 }
+/// Some chunks of a snapshot, from the first on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnapshotTaken {
+    /// How many.
+    #[prost(uint32, tag = "1")]
+    pub chunks: u32,
+    /// CRC-32C over their bytes.
+    #[prost(uint32, tag = "2")]
+    pub crc: u32,
+}
+impl ::prost::Name for SnapshotTaken {
+    const NAME: &'static str = "SnapshotTaken";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.SnapshotTaken".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.SnapshotTaken".into()
+    }
+}
 /// The end of a snapshot, to prove that nothing is missing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SnapshotTail {
-    /// How many chunks of rows were sent.
+    /// How many chunks of rows it has.
     #[prost(uint64, tag = "1")]
     pub chunks: u64,
     /// CRC-32C over all chunks' bytes.
@@ -528,6 +551,43 @@ impl ::prost::Name for InstallSnapshotResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/hansard.cluster.v1.InstallSnapshotResponse".into()
+    }
+}
+/// See OfferSnapshot.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferSnapshotRequest {
+    /// The shard's id, 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub shard: ::prost::bytes::Bytes,
+    /// The last entry that the snapshot holds.
+    #[prost(message, optional, tag = "2")]
+    pub last: ::core::option::Option<LogId>,
+}
+impl ::prost::Name for OfferSnapshotRequest {
+    const NAME: &'static str = "OfferSnapshotRequest";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.OfferSnapshotRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.OfferSnapshotRequest".into()
+    }
+}
+/// See OfferSnapshot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferSnapshotResponse {
+    /// What is there of it. The same rows are always cut into the same chunks, so the checksum tells whether they are these.
+    #[prost(message, optional, tag = "1")]
+    pub taken: ::core::option::Option<SnapshotTaken>,
+}
+impl ::prost::Name for OfferSnapshotResponse {
+    const NAME: &'static str = "OfferSnapshotResponse";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.OfferSnapshotResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.OfferSnapshotResponse".into()
     }
 }
 /// See HostShard.
@@ -927,6 +987,33 @@ pub mod peer_service_client {
                 );
             self.inner.client_streaming(req, path, codec).await
         }
+        /// Asks how much of a snapshot is there already, from a transfer that was interrupted.
+        pub async fn offer_snapshot(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OfferSnapshotRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OfferSnapshotResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hansard.cluster.v1.PeerService/OfferSnapshot",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hansard.cluster.v1.PeerService", "OfferSnapshot"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Asks a node to serve a replica of a shard: to open its store and to wait for the leader.
         pub async fn host_shard(
             &mut self,
@@ -1100,6 +1187,14 @@ pub mod peer_service_server {
             request: tonic::Request<tonic::Streaming<super::InstallSnapshotRequest>>,
         ) -> std::result::Result<
             tonic::Response<super::InstallSnapshotResponse>,
+            tonic::Status,
+        >;
+        /// Asks how much of a snapshot is there already, from a transfer that was interrupted.
+        async fn offer_snapshot(
+            &self,
+            request: tonic::Request<super::OfferSnapshotRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OfferSnapshotResponse>,
             tonic::Status,
         >;
         /// Asks a node to serve a replica of a shard: to open its store and to wait for the leader.
@@ -1357,6 +1452,51 @@ pub mod peer_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hansard.cluster.v1.PeerService/OfferSnapshot" => {
+                    #[allow(non_camel_case_types)]
+                    struct OfferSnapshotSvc<T: PeerService>(pub Arc<T>);
+                    impl<
+                        T: PeerService,
+                    > tonic::server::UnaryService<super::OfferSnapshotRequest>
+                    for OfferSnapshotSvc<T> {
+                        type Response = super::OfferSnapshotResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OfferSnapshotRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PeerService>::offer_snapshot(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OfferSnapshotSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -44,6 +44,9 @@ impl View for Pinned {
         if from >= to {
             return Ok(());
         }
-        visit_all(self.snapshot.raw_iterator_opt(bounded(from, to)), reverse, visit)
+        let mut read = bounded(from, to);
+        // Views are read once from end to end, for snapshots: that must not drive out what people read.
+        read.fill_cache(false);
+        visit_all(self.snapshot.raw_iterator_opt(read), reverse, visit)
     }
 }

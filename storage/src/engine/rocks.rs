@@ -46,6 +46,15 @@ impl Default for RocksOptions {
     }
 }
 
+impl RocksOptions {
+    /// With so much memory for rows that are to be written, and for blocks that were read.
+    pub fn bounded(write_buffers: usize, block_cache: usize) -> Self {
+        let standard = Self::default();
+        let each = write_buffers / standard.write_buffers as usize;
+        Self { write_buffer_bytes: each, block_cache_bytes: block_cache, ..standard }
+    }
+}
+
 /// Values of so many bytes stand in files of their own: blocks of entries and of leaf hashes, but no row that changes often.
 const BLOB_BYTES: u64 = 1_024;
 

@@ -1,4 +1,4 @@
-//! Keyspace 0: which keyspace holds which shard, and up to where each is applied.
+//! Keyspace 0: which keyspace holds which shard, up to where each is applied, and what has come of snapshots.
 
 use bytes::Bytes;
 use hansard_domain::{ClusterId, ShardId};
@@ -7,11 +7,13 @@ use crate::codec::{CodecError, Cursor};
 use crate::engine::View;
 use crate::error::StoreError;
 use crate::mark::{AppliedMark, LogPosition};
+use crate::snapshot::partial::PartialRow;
 
 const STORE: u8 = b'I';
 const NEXT: u8 = b'N';
 const SHARD: u8 = b'S';
 const MARK: u8 = b'A';
+const PARTIAL: u8 = b'P';
 const VERSION: u8 = 1;
 
 /// A keyspace's number: the first four bytes of its keys.
@@ -53,6 +55,10 @@ pub(crate) fn shard_key(shard: ShardId) -> Vec<u8> {
 
 pub(crate) fn mark_key(shard: ShardId) -> Vec<u8> {
     row_key(0, MARK, shard.as_bytes())
+}
+
+pub(crate) fn partial_key(shard: ShardId) -> Vec<u8> {
+    row_key(0, PARTIAL, shard.as_bytes())
 }
 
 /// The store the state belongs to.
@@ -145,17 +151,33 @@ pub(crate) fn find(view: &dyn View, shard: ShardId) -> Result<Option<Listed>, St
 
 /// All shards of the directory.
 pub(crate) fn list(view: &dyn View) -> Result<Vec<(ShardId, Listed)>, StoreError> {
+    let mut shards = Vec::new();
+    for id in ids(view, SHARD)? {
+        shards.extend(find(view, id)?.map(|listed| (id, listed)));
+    }
+    Ok(shards)
+}
+
+/// The shards that have a row of a kind.
+fn ids(view: &dyn View, kind: u8) -> Result<Vec<ShardId>, StoreError> {
     let mut ids = Vec::new();
     let visit = &mut |key: &[u8], _: &[u8]| {
         ids.extend(key.get(5..).and_then(|id| <[u8; 16]>::try_from(id).ok()).map(ShardId::from_bytes));
         true
     };
-    view.scan(&row_key(0, SHARD, b""), &row_key(0, SHARD + 1, b""), false, visit)?;
-    let mut shards = Vec::new();
-    for id in ids {
-        shards.extend(find(view, id)?.map(|listed| (id, listed)));
+    view.scan(&row_key(0, kind, b""), &row_key(0, kind + 1, b""), false, visit)?;
+    Ok(ids)
+}
+
+/// The snapshots that are not installed.
+pub(crate) fn partials(view: &dyn View) -> Result<Vec<(ShardId, PartialRow)>, StoreError> {
+    let mut partials = Vec::new();
+    for id in ids(view, PARTIAL)? {
+        if let Some(row) = view.get(&partial_key(id))? {
+            partials.push((id, PartialRow::decode(&row)?));
+        }
     }
-    Ok(shards)
+    Ok(partials)
 }
 
 /// The next keyspace to give out.

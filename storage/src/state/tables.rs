@@ -14,6 +14,7 @@ use crate::error::StoreError;
 use crate::log::Front;
 use crate::mark::{AppliedMark, LogPosition};
 use crate::options::FatalHook;
+use crate::snapshot::partial::PartialRow;
 use crate::stats::Stats;
 
 /// A shard's rows at this moment.
@@ -32,6 +33,8 @@ pub(crate) struct ShardTables {
     /// Held by commits and by the switch to a new generation.
     writing: Mutex<()>,
     pub(crate) installing: AtomicBool,
+    /// A snapshot that is not installed; changed by who has `installing` alone.
+    partial: Mutex<Option<PartialRow>>,
 }
 
 impl ShardTables {
@@ -46,6 +49,15 @@ impl ShardTables {
     /// Up to where a crash keeps the rows.
     pub(crate) fn durable(&self) -> Option<LogPosition> {
         *self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The snapshot that is not installed.
+    pub(crate) fn partial(&self) -> Option<PartialRow> {
+        self.partial.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_partial(&self, row: Option<PartialRow>) {
+        *self.partial.lock().unwrap_or_else(PoisonError::into_inner) = row;
     }
 
     fn publish(&self, position: Option<LogPosition>) {
@@ -101,6 +113,7 @@ impl Tables {
             durable: Mutex::new(durable),
             writing: Mutex::new(()),
             installing: AtomicBool::new(false),
+            partial: Mutex::default(),
         };
         self.shards().insert(id, Arc::new(tables));
     }
@@ -137,6 +150,24 @@ impl Tables {
     pub(super) fn failed(&self, error: EngineError) -> StoreError {
         (self.fatal)(&format!("the state engine failed: {error}"));
         StoreError::Engine(error)
+    }
+
+    /// Writes rows of a snapshot that is not installed together with how far it has come.
+    pub(crate) fn write_partial(
+        &self,
+        shard: &ShardTables,
+        mut rows: Vec<WriteOp>,
+        row: &PartialRow,
+    ) -> Result<(), StoreError> {
+        rows.push(WriteOp::Put(directory::partial_key(shard.id).into(), row.encode().into()));
+        // Until it is written nobody can remove the shard, and with it what is known of the snapshot.
+        let current = shard.current();
+        if current.gone {
+            return Err(StoreError::ShardGone);
+        }
+        self.write(rows)?;
+        shard.set_partial(Some(row.clone()));
+        Ok(())
     }
 
     /// Writes changes and the mark together.
@@ -205,7 +236,9 @@ impl Tables {
             self.write(vec![
                 WriteOp::Put(directory::shard_key(shard.id).into(), row.encode().into()),
                 WriteOp::Put(directory::mark_key(shard.id).into(), directory::mark_row(&mark, logged).into()),
+                WriteOp::Delete(directory::partial_key(shard.id).into()),
             ])?;
+            shard.set_partial(None);
             let old = current.row.keyspace;
             (current.row, current.applied) = (row, Some(mark));
             old
@@ -227,18 +260,36 @@ impl Tables {
         self.flush()
     }
 
-    /// Drops the rows of a shard that was marked as going and is out of the log.
-    pub(crate) fn finish_remove(&self, id: ShardId, keyspace: Keyspace) -> Result<(), StoreError> {
+    /// Drops the rows of a shard that was marked as going and is out of the log, and those of a snapshot that was for it.
+    pub(crate) fn finish_remove(
+        &self,
+        id: ShardId,
+        keyspace: Keyspace,
+        partial: Option<Keyspace>,
+    ) -> Result<(), StoreError> {
         failpoint::pass(Point::ShardRemoved);
         let mut ops = drop_keyspace(keyspace);
         ops.push(WriteOp::Delete(directory::shard_key(id).into()));
         ops.push(WriteOp::Delete(directory::mark_key(id).into()));
+        ops.push(WriteOp::Delete(directory::partial_key(id).into()));
+        ops.extend(partial.into_iter().flat_map(drop_keyspace));
         self.write(ops)
     }
 
-    /// Drops keyspaces that no shard uses: what an interrupted install or removal left.
+    /// Takes over snapshots that can go on, and drops keyspaces that no shard uses: what an interrupted install or removal left.
     pub(crate) fn sweep(&self) -> Result<(), StoreError> {
-        let used: Vec<Keyspace> = self.shards().values().map(|s| s.current().row.keyspace).collect();
+        for (id, row) in directory::partials(self.engine.as_ref())? {
+            let wanted = |shard: &Arc<ShardTables>| {
+                shard.current().applied.as_ref().is_none_or(|applied| applied.index < row.mark.index)
+            };
+            match self.shard(id).filter(wanted) {
+                Some(shard) => shard.set_partial(Some(row)),
+                None => self.write(vec![WriteOp::Delete(directory::partial_key(id).into())])?,
+            }
+        }
+        let shards: Vec<_> = self.shards().values().cloned().collect();
+        let partials = shards.iter().filter_map(|shard| shard.partial()).map(|row| row.keyspace);
+        let used: Vec<Keyspace> = shards.iter().map(|s| s.current().row.keyspace).chain(partials).collect();
         let next = *self.next_keyspace.lock().unwrap_or_else(PoisonError::into_inner);
         for keyspace in (1..next).filter(|k| !used.contains(k)) {
             let mut any = false;

@@ -31,7 +31,11 @@ pub(crate) enum Scene {
     Full,
     /// A node comes back to others that have purged what it lacks.
     Behind,
-    /// Such a node is sent what it lacks.
+    /// It starts with a whole snapshot that is not installed.
+    Resumed,
+    /// Such a node is sent another snapshot than it has.
+    Replaced,
+    /// A node that lacks much is sent it.
     Ahead,
     /// A leader comes back whose last entries nobody else has.
     Overruled,
@@ -59,6 +63,8 @@ pub(crate) fn scene(point: Point) -> Scene {
         SnapshotChunk | SnapshotReceived | SnapshotSwitch | SnapshotSwitched | SnapshotReset | SnapshotInstalled => {
             Scene::Behind
         }
+        SnapshotResume => Scene::Resumed,
+        SnapshotDiscard => Scene::Replaced,
         SnapshotSend => Scene::Ahead,
         LogTruncated => Scene::Overruled,
         ShardRemoving | ShardRemoved => Scene::Leaving,

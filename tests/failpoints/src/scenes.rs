@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use hansard_client::ClientError;
+use hansard_failpoint::Point;
 use rand::Rng;
 
 use crate::PATIENCE;
@@ -156,6 +157,9 @@ impl Run {
             down = order.action == "crash";
             if down {
                 self.aborts(node)?;
+                if order.point == Point::SnapshotSwitch {
+                    self.resumed(node)?;
+                }
             }
         }
         if down {
@@ -167,6 +171,25 @@ impl Run {
             self.back(leader)?;
         }
         self.goes_on()
+    }
+
+    /// A node that crashed with a whole snapshot beside its rows goes on with it, and crashes again; then the others have forgotten
+    /// it, and send another one.
+    fn resumed(&mut self, node: usize) -> Result<()> {
+        for order in plan::of(&self.orders, Scene::Resumed) {
+            self.obeys_at_start(node, &order)?;
+        }
+        let replaced = plan::of(&self.orders, Scene::Replaced);
+        if replaced.is_empty() {
+            return Ok(());
+        }
+        for other in (0..FOUNDERS).filter(|other| *other != node) {
+            self.cluster.servers[other].kill()?;
+            self.cluster.servers[other].tell(&[])?;
+            self.cluster.start(other)?;
+            self.cluster.serves(other)?;
+        }
+        replaced.iter().try_for_each(|order| self.obeys_at_start(node, order))
     }
 
     /// Has a node come back to others that have purged what it lacks until the one that `who` names then obeys. `lacks`: it is

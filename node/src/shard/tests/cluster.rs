@@ -19,7 +19,7 @@ use crate::raft::handshake::{self, Handshake};
 use crate::raft::service::{self, Groups, Stores};
 use crate::raft::test_store::{Kind, TestStore};
 use crate::raft::types::Group;
-use crate::raft::{Detector, Dial, MAX_MESSAGE_BYTES, NoSink, NodeInfo, Peers, Tuning};
+use crate::raft::{Detector, Dial, MAX_MESSAGE_BYTES, NoSink, NodeInfo, Peers, Transfers, Tuning};
 use crate::shard::{HostSeams, Leadership, ProposeRequest, ReplicaStatus, ShardHandle, ShardHost};
 
 pub(super) const SHARD: ShardId = ShardId::from_bytes([0x5a; 16]);
@@ -138,7 +138,8 @@ impl Cluster {
         });
         let host = host.expect("a host");
         let listener = transport.listen(&node.info.address).await.expect("listens");
-        let door = Arc::new(Door { host: Arc::downgrade(&host), detector: peers.detector().clone() });
+        let (transfers, detector) = (host.transfers(), peers.detector().clone());
+        let door = Arc::new(Door { host: Arc::downgrade(&host), transfers, detector });
         let server = PeerServiceServer::new(Serves(door)).max_decoding_message_size(MAX_MESSAGE_BYTES);
         let serving =
             tonic::transport::Server::builder().add_service(server).serve_with_incoming(incoming(listener, None));
@@ -266,6 +267,7 @@ pub(super) fn seq(outcome: Outcome) -> u64 {
 /// them.
 struct Door {
     host: Weak<ShardHost>,
+    transfers: Arc<Transfers>,
     detector: Arc<Detector>,
 }
 
@@ -278,6 +280,10 @@ impl Groups for Door {
 impl Stores for Door {
     fn store(&self, shard: ShardId) -> Option<ShardStore> {
         self.host.upgrade()?.store(shard)
+    }
+
+    fn transfers(&self) -> Arc<Transfers> {
+        self.transfers.clone()
     }
 }
 
@@ -304,6 +310,13 @@ impl PeerService for Serves {
         request: Request<Streaming<wire::InstallSnapshotRequest>>,
     ) -> Result<Response<wire::InstallSnapshotResponse>, Status> {
         service::install_snapshot(self.0.clone(), request.into_inner()).await.map(Response::new)
+    }
+
+    async fn offer_snapshot(
+        &self,
+        request: Request<wire::OfferSnapshotRequest>,
+    ) -> Result<Response<wire::OfferSnapshotResponse>, Status> {
+        service::offer_snapshot(&*self.0, request.into_inner()).map(Response::new)
     }
 
     async fn greet(&self, _: Request<wire::GreetRequest>) -> Result<Response<wire::GreetResponse>, Status> {

@@ -6,3 +6,4 @@ mod faults;
 mod net;
 mod proposals;
 mod succession;
+mod transfers;

@@ -111,6 +111,7 @@ fn snapshots() -> Vec<Vec<u8>> {
         last: Some(wire::LogId { term: 3, index: 9 }),
         membership: Some(membership),
         format: 1,
+        after: Some(wire::SnapshotTaken { chunks: 4, crc: 0x1234_5678 }),
     };
     let head = wire::install_snapshot_request::Chunk::Head(head);
     let head = wire::InstallSnapshotRequest { chunk: Some(head) }.encode_to_vec();

@@ -7,7 +7,7 @@ use crate::corpus::golden::whole;
 use crate::law::{canonical, one_form};
 use crate::target::{Seen, Target, Verdict};
 
-pub(super) const TARGETS: [Target; 9] = [
+pub(super) const TARGETS: [Target; 10] = [
     Target::new("storage/identity", identities, |input| canonical(input, storage::identity)).sealed(seal_end),
     Target::new("storage/segment-header", segment_headers, |input| one_form(input, segment_header)).sealed(seal_end),
     Target::new("storage/log-record", records, log_record).sealed(seal_record),
@@ -16,6 +16,7 @@ pub(super) const TARGETS: [Target; 9] = [
     Target::new("storage/applied-mark", marks, |input| canonical(input, storage::applied_mark)),
     Target::new("storage/applied-mark-row", mark_rows, |input| canonical(input, storage::applied_mark_row)),
     Target::new("storage/shard-row", shard_rows, |input| canonical(input, storage::directory_shard_row)),
+    Target::new("storage/partial-row", partial_rows, |input| canonical(input, storage::directory_partial_row)),
     Target::new("storage/snapshot-chunk", chunks, |input| canonical(input, storage::snapshot_chunk)).sealed(seal_end),
 ];
 
@@ -104,6 +105,10 @@ fn log_entry(input: &[u8]) -> Verdict {
 
 fn marks() -> Vec<Vec<u8>> {
     vec![whole(include_str!("../../../../storage/tests/golden/applied_mark.hex"))]
+}
+
+fn partial_rows() -> Vec<Vec<u8>> {
+    vec![whole(include_str!("../../../../storage/tests/golden/partial_row.hex"))]
 }
 
 fn mark_rows() -> Vec<Vec<u8>> {

@@ -1,0 +1,122 @@
+//! How fast and how many: the bounds on snapshots that this node sends and takes, of all shards together.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hansard_domain::ShardId;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until};
+
+/// Snapshots that a node sends at once. Two: one is read and sent while the other waits for its receiver's disk. More would not
+/// end sooner, as all share one rate; the last would only be older when it ends.
+const SENT_AT_ONCE: usize = 2;
+
+/// The bounds of one node.
+#[derive(Debug)]
+pub struct Transfers {
+    /// What is sent.
+    pub(super) sending: Pacer,
+    /// What is taken in.
+    pub(super) taking: Pacer,
+    slots: Semaphore,
+    /// How long what is left of an interrupted transfer is kept, at either end.
+    pub(super) keep: Duration,
+}
+
+impl Transfers {
+    /// So many bytes a second are sent, and as many taken in; interrupted transfers may go on for so long.
+    pub fn new(bytes_per_second: u64, keep: Duration) -> Arc<Transfers> {
+        let pacer = || Pacer::new(bytes_per_second);
+        Arc::new(Transfers { sending: pacer(), taking: pacer(), slots: Semaphore::new(SENT_AT_ONCE), keep })
+    }
+
+    /// Bytes of snapshots that were sent, those included that did not arrive.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sending.passed.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of snapshots that were taken in, those included that were not installed.
+    pub fn taken_bytes(&self) -> u64 {
+        self.taking.passed.load(Ordering::Relaxed)
+    }
+
+    /// Waits for leave to send a shard's snapshot. Meta waits for nobody: without it a node knows of no shard, and it is small.
+    pub(super) async fn slot(&self, shard: ShardId) -> Option<SemaphorePermit<'_>> {
+        if shard == ShardId::META {
+            return None;
+        }
+        // It is never closed.
+        self.slots.acquire().await.ok()
+    }
+}
+
+/// Lets bytes through at a rate: whoever comes waits until those before have had their time. Never more than the rate over
+/// any time, and one chunk.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    bytes_per_second: u64,
+    free_from: Mutex<Option<Instant>>,
+    passed: AtomicU64,
+}
+
+impl Pacer {
+    pub(super) fn new(bytes_per_second: u64) -> Pacer {
+        Pacer { bytes_per_second: bytes_per_second.max(1), free_from: Mutex::default(), passed: AtomicU64::new(0) }
+    }
+
+    /// Waits for its turn. Who gives up while waiting has used its time up all the same.
+    pub(super) async fn pass(&self, bytes: usize) {
+        let turn = self.turn(Instant::now(), bytes);
+        sleep_until(turn).await;
+        self.passed.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn turn(&self, now: Instant, bytes: usize) -> Instant {
+        let mut free_from = self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = free_from.map_or(now, |free| free.max(now));
+        *free_from = Some(turn + Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64));
+        turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_is_held_however_many_come_and_rests_are_not_saved_up() {
+        let pacer = Arc::new(Pacer::new(1_000));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let begun = Instant::now();
+        let senders: Vec<_> = (0..10)
+            .map(|_| {
+                let pacer = pacer.clone();
+                tokio::spawn(async move {
+                    for _ in 0..5 {
+                        pacer.pass(100).await;
+                    }
+                })
+            })
+            .collect();
+        for sender in senders {
+            sender.await.expect("it does not panic");
+        }
+        // 5,000 bytes, the last 100 of which pass at once.
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(4_900) && took < Duration::from_millis(5_000), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_snapshots_are_sent_at_once_and_metas_besides() {
+        let transfers = Transfers::new(1, Duration::ZERO);
+        let shard = ShardId::from_bytes([1; 16]);
+        let _first = transfers.slot(shard).await.expect("open");
+        let second = transfers.slot(shard).await.expect("open");
+        let third = tokio::time::timeout(Duration::from_secs(9), transfers.slot(shard)).await;
+        assert!(third.is_err(), "a third waits");
+        assert!(transfers.slot(ShardId::META).await.is_none(), "meta needs none");
+        drop(second);
+        assert!(transfers.slot(shard).await.is_some());
+    }
+}

@@ -1,0 +1,101 @@
+//! Snapshots that take a while: interrupted, and beside messages that go on.
+
+use std::time::Duration;
+
+use super::cluster::{ANN, Cluster, PATIENCE, ROOM, SHARD, create, say, seq, tuning};
+use crate::raft::Tuning;
+use crate::raft::service::Stores;
+use crate::raft::test_store::Kind;
+
+const MIB: u64 = 1 << 20;
+/// Bytes of a snapshot a second.
+const RATE: u64 = 2 * MIB;
+/// Messages of 16,000 bytes: a snapshot of eight chunks.
+const LONG: u64 = 520;
+
+/// Snapshots after a few entries, no log kept below them, and slow transfers.
+fn slow() -> Tuning {
+    Tuning { snapshot_entries: 20, keep_entries: 0, snapshot_bytes_per_second: RATE, ..tuning() }
+}
+
+/// Bytes of snapshots that all nodes have sent which run now.
+fn sent(cluster: &Cluster, nodes: std::ops::Range<usize>) -> u64 {
+    cluster.nodes[nodes].iter().map(|node| node.host().transfers().sent_bytes()).sum()
+}
+
+/// Waits until the fourth node has this many chunks of a snapshot that is not installed; meanwhile it never has fewer than `least`.
+async fn has_chunks(cluster: &Cluster, chunks: u32, least: u32) {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    let store = cluster.nodes[3].host().store(SHARD).expect("it hosts the shard");
+    loop {
+        let here = store.partial().map_or(0, |partial| partial.taken.chunks);
+        assert!(here >= least, "it had {least} chunks, and has {here}");
+        if here >= chunks {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < until, "no {chunks} chunks come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Three nodes with long messages, and a fourth that becomes a member from now on.
+async fn growing(kind: Kind) -> (Cluster, tokio::task::JoinHandle<()>, tokio::time::Instant) {
+    let cluster = Cluster::idle(4, kind, slow()).await;
+    for node in &cluster.nodes {
+        node.host().start(SHARD).await.expect("starts");
+    }
+    cluster.nodes[0].shard().initialize(cluster.infos(&[0, 1, 2])).await.expect("founded");
+    assert_eq!(seq(cluster.submit(&create(ROOM, ANN, 1)).await), 1);
+    for id in 0..LONG {
+        seq(cluster.submit(&say(100 + id, &"long".repeat(4_000))).await);
+    }
+    let leader = cluster.leader().await;
+    let (shard, wanted) = (cluster.nodes[leader].shard(), cluster.infos(&[0, 1, 2, 3]));
+    let begun = tokio::time::Instant::now();
+    let joining =
+        tokio::spawn(async move { shard.change_membership(wanted, || true).await.expect("it becomes a member") });
+    (cluster, joining, begun)
+}
+
+/// All replicas are equal, and one snapshot was sent once: what was sent twice was under way when the connections broke.
+async fn ends_well(cluster: &Cluster, sent: u64, messages: u64) {
+    let status = cluster.settled().await;
+    assert_eq!((status.record.size, status.voters.len()), (1 + messages, 4));
+    let whole = LONG * 16_000;
+    assert!(sent >= whole && sent < whole + 6 * MIB, "{sent} bytes were sent of a snapshot of {whole}");
+    assert_eq!(cluster.nodes[3].host().store(SHARD).expect("it hosts the shard").partial(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_snapshot_goes_on_where_it_stopped_while_the_log_waits() {
+    let (cluster, joining, begun) = growing(Kind::Simulated).await;
+    has_chunks(&cluster, 1, 0).await;
+    // Far more entries than a snapshot covers: without the log that follows it, it would be of no use.
+    for id in 0..100 {
+        seq(cluster.submit(&say(10_000 + id, "meanwhile")).await);
+    }
+    for (chunks, least) in [(4, 1), (6, 4)] {
+        has_chunks(&cluster, chunks, least).await;
+        cluster.net.shake(&cluster.nodes[3].info.address);
+    }
+    joining.await.expect("the fourth node becomes a member");
+    let sent = sent(&cluster, 0..3);
+    ends_well(&cluster, sent, LONG + 100).await;
+    let least = Duration::from_secs_f64((sent - MIB) as f64 / RATE as f64);
+    assert!(begun.elapsed() >= least, "{sent} bytes in {:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_loses_power_goes_on_with_what_it_had_flushed() {
+    let (mut cluster, joining, _) = growing(Kind::Simulated).await;
+    has_chunks(&cluster, 4, 0).await;
+    let store = cluster.nodes[3].host().store(SHARD).expect("it hosts the shard");
+    store.rows().flush().expect("it is flushed");
+    drop(store);
+    cluster.kill(3).await;
+    cluster.revive(3).await;
+    has_chunks(&cluster, 6, 4).await;
+    joining.await.expect("the fourth node becomes a member");
+    let sent = sent(&cluster, 0..3);
+    ends_well(&cluster, sent, LONG).await;
+}
