@@ -195,12 +195,13 @@ async fn replace(args: &RecoveryArgs, target: &Target, talk: &Talk) -> Result<Re
     }
 }
 
-/// The id of the node that came back without its disk.
+/// The id of the node that came back without its disk: as long as the old one is known, it has a name of its own after that.
 async fn standby(operator: &Client, name: &str) -> Result<u64> {
-    let begun = Instant::now();
+    let (begun, after) = (Instant::now(), format!("{name}-"));
     loop {
         let status = operator.cluster_status().await?;
-        let mut news = status.nodes.iter().filter(|node| node.name == name && node.state() == NodeState::Standby);
+        let mut news =
+            status.nodes.iter().filter(|node| node.name.starts_with(&after) && node.state() == NodeState::Standby);
         if let Some(node) = news.find(|node| node.reachable) {
             return Ok(node.id);
         }
