@@ -17,6 +17,7 @@ use crate::{
     book::{Found, Texts},
     fill::{self, Room},
     latency::Latencies,
+    meter::Costs,
     payload::Writer,
     readback::{check, read_room},
     report::Report,
@@ -83,32 +84,13 @@ async fn measure(args: &HistoryArgs, target: &Target) -> Result<Report> {
     let costs = target.meter.sample().await.since(&before);
 
     let mut report = Report::new("history", &args.common);
-    let tally = load.tally();
-    let seconds = costs.elapsed.as_secs_f64();
     report.add("rooms", args.rooms);
     report.add("messages_per_room", args.messages);
     report.add("bytes", args.bytes);
     report.add("readers", args.readers);
     report.add("page", args.page);
     report.add_rounded("fill_rate", fill::acked(&load.rooms) as f64 / filling.as_secs_f64());
-    report.add("pages", tally.pages);
-    report.add("messages", tally.messages);
-    report.add_rounded("pages_per_second", tally.pages as f64 / seconds);
-    report.add_rounded("messages_per_second", tally.messages as f64 / seconds);
-    report.add_latencies("forwards", tally.forwards.percentiles());
-    report.add_latencies("backwards", tally.backwards.percentiles());
-    let servers = costs.servers.map(|servers| servers.cpu_us as f64 / tally.messages as f64);
-    report.add_rounded("server_cpu_us_per_message", servers);
-    report.add_costs("page", tally.pages, costs);
-    report.add("wrong_pages", tally.wrong);
-    report.add("first_wrong_page", &tally.first_wrong);
-    if tally.wrong > 0 {
-        report.fail(format!("{} pages are not what was sent: {:?}", tally.wrong, tally.first_wrong));
-    }
-    if tally.pages == 0 {
-        report.fail("no page was read");
-    }
-    drop(tally);
+    load.tally().report(&mut report, costs);
     let found = read_whole(&load.rooms).await?;
     report.add("lost", found.lost);
     report.add("duplicated", found.doubled);
@@ -118,6 +100,29 @@ async fn measure(args: &HistoryArgs, target: &Target) -> Result<Report> {
     }
     report.check(&args.common, "messages_per_second", "forwards_p99_ms", "server_cpu_us_per_message");
     Ok(report)
+}
+
+impl Tally {
+    fn report(&self, report: &mut Report, costs: Costs) {
+        let seconds = costs.elapsed.as_secs_f64();
+        report.add("pages", self.pages);
+        report.add("messages", self.messages);
+        report.add_rounded("pages_per_second", self.pages as f64 / seconds);
+        report.add_rounded("messages_per_second", self.messages as f64 / seconds);
+        report.add_latencies("forwards", self.forwards.percentiles());
+        report.add_latencies("backwards", self.backwards.percentiles());
+        let servers = costs.servers.map(|servers| servers.cpu_us as f64 / self.messages as f64);
+        report.add_rounded("server_cpu_us_per_message", servers);
+        report.add_costs("page", self.pages, costs);
+        report.add("wrong_pages", self.wrong);
+        report.add("first_wrong_page", &self.first_wrong);
+        if self.wrong > 0 {
+            report.fail(format!("{} pages are not what was sent: {:?}", self.wrong, self.first_wrong));
+        }
+        if self.pages == 0 {
+            report.fail("no page was read");
+        }
+    }
 }
 
 /// Reads every room from end to end.
