@@ -53,6 +53,9 @@ pub struct NodeConfig {
     /// A shard's state becomes durable, and the log before it may go, every so many entries; a follower that is further
     /// behind gets a snapshot.
     pub snapshot_entries: u64,
+    /// Bytes of the log that the node keeps, of all shards together; what is older is purged, and a follower that is further
+    /// behind gets a snapshot.
+    pub log_bytes: u64,
     /// Bytes of snapshots that the node sends in a second, and as many that it takes in.
     pub snapshot_bytes_per_second: u64,
     /// Memory that the node keeps of what is on its disk.
@@ -112,6 +115,7 @@ impl NodeConfig {
             heartbeat: Duration::from_millis(250),
             election: Duration::from_millis(750),
             snapshot_entries: 10_000,
+            log_bytes: Tuning::default().log_bytes,
             snapshot_bytes_per_second: Tuning::default().snapshot_bytes_per_second,
             memory: Memory::default(),
         }

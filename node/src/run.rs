@@ -177,6 +177,8 @@ fn open(config: &NodeConfig, seams: &Seams) -> Result<Store, RunError> {
     let memory = config.memory;
     let options = Options {
         tail_cache_bytes: memory.log_cache,
+        // Above what the log is kept to, so that little is written again that will soon be purged.
+        log_target_bytes: config.log_bytes.saturating_mul(2),
         // When the first of its buffers is full.
         flush_after_bytes: memory.write_buffers as u64 / 3,
         ..Options::new(&config.data, fresh)
@@ -213,6 +215,7 @@ fn assemble(
     let tuning = Tuning::from_millis(config.heartbeat.as_millis() as u64, config.election.as_millis() as u64)
         .with_snapshot_entries(config.snapshot_entries);
     let tuning = Tuning {
+        log_bytes: config.log_bytes,
         snapshot_bytes_per_second: config.snapshot_bytes_per_second,
         shard_cache_bytes: config.memory.shard_cache,
         ..tuning

@@ -27,6 +27,9 @@ use crate::stats::Stats;
 /// How often the background thread looks at free space and at what waits for a flush.
 const TICK: Duration = Duration::from_millis(500);
 
+/// How many times it looks until it looks at what deleted rows take.
+const TIDY_EVERY: u32 = 60;
+
 pub(crate) struct Inner {
     pub(crate) identity: Mutex<Identity>,
     pub(crate) disk: Arc<dyn Disk>,
@@ -218,6 +221,12 @@ impl Store {
         self.inner.space.probe();
     }
 
+    /// The shards that keep the log longer than so many bytes, in whole segments: each with its last entry that is older. Once
+    /// these are purged, the log is short enough.
+    pub fn log_beyond(&self, bytes: u64) -> Vec<(ShardId, u64)> {
+        self.inner.log.beyond(bytes)
+    }
+
     /// Counters.
     pub fn stats(&self) -> Arc<Stats> {
         self.inner.log.observe();
@@ -281,7 +290,7 @@ impl Background {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let (theirs, weak) = (Arc::clone(&stop), Arc::downgrade(inner));
         let thread = std::thread::Builder::new().name("store-flush".into()).spawn(move || {
-            loop {
+            for look in 0_u32.. {
                 let stopped = locked(&theirs.0);
                 let (stopped, _) = theirs.1.wait_timeout(stopped, TICK).unwrap_or_else(PoisonError::into_inner);
                 if *stopped {
@@ -293,7 +302,7 @@ impl Background {
                 inner.log.observe();
                 inner.log.sync_witness();
                 // A failure has called the fatal hook.
-                if inner.flush_if_due().is_err() {
+                if inner.flush_if_due().is_err() || look % TIDY_EVERY == 0 && inner.tables.tidy().is_err() {
                     return;
                 }
             }

@@ -1,7 +1,7 @@
 //! One model suite for both engines: the same operations, the same answers, crashes included.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hansard_storage::{Engine, RocksEngine, RocksOptions, SimEngine, View, WriteBatch, WriteOp};
@@ -219,4 +219,59 @@ fn damage_is_an_error_in_rocksdb() {
     bytes[middle] ^= 4;
     std::fs::write(&table, bytes).unwrap();
     assert!(is_damaged(&RocksEngine::open(dir.path(), &options).unwrap(), &rows));
+}
+
+fn blob_files(dir: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "blob")).collect()
+}
+
+fn blob_bytes(dir: &Path) -> u64 {
+    blob_files(dir).iter().filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum()
+}
+
+/// Rows in blob files, of two keyspaces that share all files.
+fn shared(round: u8, ops: &mut Vec<WriteOp>) {
+    for n in 0..40u8 {
+        ops.push(WriteOp::Put(vec![n % 2, round, n].into(), vec![n; 8_000].into()));
+    }
+}
+
+#[test]
+fn rocksdb_writes_blob_files_anew_only_where_much_is_dead() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = RocksOptions { write_buffer_bytes: 1 << 20, dead_bytes: 1 << 20, ..RocksOptions::default() };
+    let engine = RocksEngine::open(dir.path(), &options).unwrap();
+    let mut written = 0;
+    let mut rounds = 0_u8..;
+    let mut round = || {
+        let mut ops = Vec::new();
+        shared(rounds.next().unwrap(), &mut ops);
+        written += ops.len() as u64 * 8_000;
+        engine.write(WriteBatch { ops }).unwrap();
+        engine.flush().unwrap();
+        engine.tidy().unwrap();
+        written
+    };
+    // Compactions come along every few flushes; without deletions they move no entry.
+    round();
+    let oldest = blob_files(dir.path());
+    let all = (0..24).map(|_| round()).last().unwrap();
+    let taken = blob_bytes(dir.path());
+    assert!(taken >= all && taken < all + all / 10, "{taken} bytes are taken by rows of {all}");
+    assert!(!oldest.is_empty() && oldest.iter().all(|file| file.exists()));
+    engine.write(WriteBatch { ops: vec![WriteOp::DeleteRange(vec![0].into(), vec![1].into())] }).unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while blob_bytes(dir.path()) > taken * 3 / 4 {
+        assert!(std::time::Instant::now() < until, "{} of {taken} bytes are taken", blob_bytes(dir.path()));
+        round();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let mut kept = 0;
+    let visit = &mut |_: &[u8], value: &[u8]| {
+        kept += value.len() as u64;
+        true
+    };
+    engine.scan(&[1], &[2], false, visit).unwrap();
+    assert!(kept >= all / 2);
 }

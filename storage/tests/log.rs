@@ -149,6 +149,33 @@ fn a_long_log_rotates_purges_and_gives_segments_back() {
 }
 
 #[test]
+fn who_keeps_the_log_too_long_is_named_and_purging_that_makes_it_short() {
+    let rig = Rig::new(WriterMode::Inline);
+    let store = rig.open();
+    let (quiet, busy) = (store.shard(id(1)).unwrap(), store.shard(id(2)).unwrap());
+    append(&quiet, &entries(1, 1, 3));
+    let segment = rig.options.segment_bytes;
+    assert_eq!(store.log_beyond(0), [], "the segment that is written to is kept");
+    for index in 1..=50 {
+        append(&busy, &[LogEntry::new(1, index, &[7; 9_000])]);
+    }
+    let length = store.stats().view().log_bytes;
+    assert!(length >= 6 * segment, "{length}");
+    assert_eq!(store.log_beyond(length), []);
+    let beyond = store.log_beyond(2 * segment);
+    let [(first, 2), (second, kept)] = beyond[..] else { panic!("{beyond:?}") };
+    assert_eq!((first, second), (id(1), id(2)));
+    assert!((20..50).contains(&kept), "{kept}");
+    for (shard, index) in [(&quiet, 2), (&busy, kept)] {
+        apply_to(shard, 1, index);
+        shard.log().purge((1, index)).wait().unwrap();
+    }
+    assert_eq!(store.log_beyond(2 * segment), []);
+    assert_eq!(store.stats().view().log_bytes, 2 * segment);
+    assert_eq!(busy.log().bounds().purged, Some((1, kept)));
+}
+
+#[test]
 #[should_panic(expected = "may not be purged")]
 fn the_log_is_not_purged_beyond_what_is_durable() {
     let rig = Rig::new(WriterMode::Inline);

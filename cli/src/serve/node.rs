@@ -81,6 +81,9 @@ struct Flags {
     /// The shortest election timeout, in milliseconds, for leaders whose loss nothing else shows [default: 750].
     #[arg(long, value_name = "MS")]
     election_ms: Option<u64>,
+    /// Bytes of the log that the node keeps for others that are behind; older entries are only in the state [default: 536870912].
+    #[arg(long, value_name = "BYTES")]
+    log_bytes: Option<u64>,
     /// Bytes a second of snapshots, with which other nodes catch up, that the node sends, and as many that it takes in
     /// [default: 67108864].
     #[arg(long, value_name = "BYTES")]
@@ -105,7 +108,7 @@ struct Flags {
     otlp_endpoint: Option<String>,
 }
 
-const KEYS: [Key; 22] = [
+const KEYS: [Key; 23] = [
     Key::new("name", Kind::Text),
     Key::new("site", Kind::Text),
     Key::new("listen", Kind::Text),
@@ -121,6 +124,7 @@ const KEYS: [Key; 22] = [
     Key::new("allow_plaintext", Kind::Flag),
     Key::new("heartbeat_ms", Kind::Number),
     Key::new("election_ms", Kind::Number),
+    Key::new("log_bytes", Kind::Number),
     Key::new("snapshot_bytes_per_second", Kind::Number),
     Key::new("block_cache_bytes", Kind::Number),
     Key::new("write_buffer_bytes", Kind::Number),
@@ -148,6 +152,7 @@ struct Settings {
     allow_plaintext: Option<bool>,
     heartbeat_ms: Option<u64>,
     election_ms: Option<u64>,
+    log_bytes: Option<u64>,
     snapshot_bytes_per_second: Option<u64>,
     block_cache_bytes: Option<usize>,
     write_buffer_bytes: Option<usize>,
@@ -214,6 +219,7 @@ fn config(settings: Settings) -> Result<NodeConfig> {
         allow_plaintext: settings.allow_plaintext.unwrap_or(false),
         heartbeat: millis(settings.heartbeat_ms, standard.heartbeat),
         election: millis(settings.election_ms, standard.election),
+        log_bytes: settings.log_bytes.unwrap_or(standard.log_bytes),
         snapshot_bytes_per_second: settings.snapshot_bytes_per_second.unwrap_or(standard.snapshot_bytes_per_second),
         memory: Memory {
             block_cache: settings.block_cache_bytes.unwrap_or(standard.memory.block_cache),

@@ -44,6 +44,7 @@ pub(crate) fn spawn(node: &Arc<Node>) -> Vec<JoinHandle<()>> {
         tokio::spawn(balance::balance(node.clone())),
         tokio::spawn(links::tell_leaders(node.clone())),
         tokio::spawn(links::tell_meta(node.clone())),
+        tokio::spawn(node.host.clone().bound_log()),
         tokio::spawn(raft::drop_abandoned(node.store.clone(), raft::Tuning::default().snapshot_keep)),
     ]
 }

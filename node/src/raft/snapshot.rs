@@ -76,10 +76,8 @@ impl RaftSnapshotBuilder<Types> for SnapshotBuilder {
 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         let rows = self.store.rows();
-        if !bug::is(Bug::PurgeBeforeFlush) {
-            blocking(|| rows.flush()).map_err(io::Error::other)?;
-        }
         if let Some(mark) = &self.mark.as_ref().filter(|_| !bug::is(Bug::PurgeBeforeFlush)) {
+            blocking(|| rows.flush_to(mark.position())).map_err(io::Error::other)?;
             assert!(rows.durable() >= Some(mark.position()), "a flush covers what was applied before it");
         }
         // In either case the log may go: it was long enough, or the state machine is gone.

@@ -37,6 +37,10 @@ pub struct Tuning {
     pub snapshot_entries: u64,
     /// Entries kept below a snapshot, so that a follower which was away for a moment needs no snapshot.
     pub keep_entries: u64,
+    /// Bytes of the log, of all shards together, that a node keeps; what is older is made durable in the state and purged, and a
+    /// follower that is further behind gets a snapshot. 512 MiB: a minute at full speed, and days in most companies; a node
+    /// writes over the same files again and again.
+    pub log_bytes: u64,
     /// Memory of one shard for rooms, members and newest requests that are used again and again, in bytes. 16 MiB: 9,000 rooms and
     /// four members of each.
     pub shard_cache_bytes: usize,
@@ -61,6 +65,7 @@ impl Default for Tuning {
             snapshot_bytes_per_second: 64 << 20,
             snapshot_entries: 10_000,
             keep_entries: 1_000,
+            log_bytes: 512 << 20,
             shard_cache_bytes: 16 << 20,
             appends_in_flight: 8,
             append_bytes: 1024 * 1024,

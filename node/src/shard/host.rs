@@ -203,6 +203,11 @@ impl ShardHost {
         self.shards.lock().expect("no holder panics").keys().copied().collect()
     }
 
+    /// What keeps the log too long: shards, and the last entry of each that is beyond.
+    pub(super) fn log_beyond(&self) -> Vec<(ShardId, u64)> {
+        self.seams.store.log_beyond(self.seams.tuning.log_bytes)
+    }
+
     /// Changes whenever a shard is started or stopped.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

@@ -12,6 +12,7 @@
 //!   async stop(&self, ShardId) -> Result<(), HostError>              // keeps the data
 //!   async remove(&self, ShardId) -> Result<(), HostError>            // stops, and deletes the data
 //!   async shutdown(&self)                                            // hands leaderships over, flushes, stops
+//!   async bound_log(self: Arc<Self>)                                 // purges what is beyond the log's bytes, for ever
 //!   get(&self, ShardId) -> Option<ShardHandle>;  meta(&self) -> Option<MetaShard>;  replica(&self, ShardId) -> Option<Replica>
 //!   shards(&self) -> Vec<ShardId>;  changed(&self) -> watch::Receiver<u64>   // bumped when a shard starts or stops
 //!
@@ -51,6 +52,7 @@ mod host;
 mod known;
 mod lag;
 mod leadership;
+mod log_bound;
 mod members;
 mod meta;
 mod observers;

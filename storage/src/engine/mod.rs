@@ -76,6 +76,15 @@ pub trait Engine: View + 'static {
     /// The engine failed; nothing is known to be durable that was not before.
     fn flush(&self) -> Result<(), EngineError>;
 
+    /// Begins or ends to give back what deleted rows take on the disk, whichever is due; the work is done beside. Call it now and
+    /// then.
+    ///
+    /// # Errors
+    /// The engine failed.
+    fn tidy(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// A view that later writes do not change.
     fn view(&self) -> Box<dyn View>;
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use rocksdb::{
@@ -31,6 +32,8 @@ pub struct RocksOptions {
     pub bloom_bits: u32,
     /// Background threads for flushes and compactions.
     pub background_jobs: i32,
+    /// Dead bytes in blob files that nothing is done about.
+    pub dead_bytes: u64,
 }
 
 impl Default for RocksOptions {
@@ -42,6 +45,7 @@ impl Default for RocksOptions {
             max_open_files: 512,
             bloom_bits: 10,
             background_jobs: 2,
+            dead_bytes: 256 << 20,
         }
     }
 }
@@ -58,9 +62,20 @@ impl RocksOptions {
 /// Values of so many bytes stand in files of their own: blocks of entries and of leaf hashes, but no row that changes often.
 const BLOB_BYTES: u64 = 1_024;
 
+/// The share of dead bytes in blob files from which on they are written anew without those. A third: what is written anew for a
+/// dead byte is two that live.
+const DEAD_SHARE: f64 = 1.0 / 3.0;
+
+/// The option that says which share of the blob files, from the oldest on, compactions write anew: whatever they come across of
+/// these, dead bytes or none. So it is 0 unless there is much to give back: entries stay for years.
+const REWRITTEN: &str = "blob_garbage_collection_age_cutoff";
+
 /// The engine of production.
 pub struct RocksEngine {
     db: Arc<DB>,
+    dead_bytes: u64,
+    /// Blob files are written anew at present.
+    rewrites: AtomicBool,
 }
 
 pub(super) fn failed(error: rocksdb::Error) -> EngineError {
@@ -101,7 +116,7 @@ impl RocksEngine {
     /// RocksDB refused: damage, missing files, no permission, disk full.
     pub fn open(dir: &Path, options: &RocksOptions) -> Result<Self, EngineError> {
         let db = DB::open(&engine_options(options)?, dir).map_err(failed)?;
-        Ok(Self { db: Arc::new(db) })
+        Ok(Self { db: Arc::new(db), dead_bytes: options.dead_bytes, rewrites: AtomicBool::new(false) })
     }
 
     /// Opens or creates the database in `dir`, once `check` has accepted what it holds. RocksDB removes the files that its
@@ -193,6 +208,8 @@ fn engine_options(from: &RocksOptions) -> Result<Options, EngineError> {
     options.set_min_blob_size(BLOB_BYTES);
     options.set_blob_file_size(4 * from.write_buffer_bytes as u64);
     options.set_enable_blob_gc(true);
+    options.set_blob_gc_age_cutoff(0.0);
+    options.set_blob_gc_force_threshold(DEAD_SHARE);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_max_bytes_for_level_base(4 * from.write_buffer_bytes as u64);
     options.set_target_file_size_base(from.write_buffer_bytes as u64);
@@ -242,6 +259,17 @@ impl Engine for RocksEngine {
         let mut flush = FlushOptions::default();
         flush.set_wait(true);
         self.db.flush_opt(&flush).map_err(failed)
+    }
+
+    fn tidy(&self) -> Result<(), EngineError> {
+        let bytes = |property: &str| Ok(self.db.property_int_value(property).map_err(failed)?.unwrap_or(0));
+        let (dead, all) = (bytes("rocksdb.live-blob-file-garbage-size")?, bytes("rocksdb.live-blob-file-size")?);
+        let due = dead >= self.dead_bytes && dead as f64 >= DEAD_SHARE * all as f64;
+        if self.rewrites.swap(due, Ordering::Relaxed) != due {
+            tracing::info!(dead, all, due, "dead bytes of the state: blob files are written anew while it is due");
+            self.db.set_options(&[(REWRITTEN, if due { "1" } else { "0" })]).map_err(failed)?;
+        }
+        Ok(())
     }
 
     fn view(&self) -> Box<dyn View> {

@@ -108,6 +108,19 @@ impl Ledger {
         Ok(())
     }
 
+    /// The shards with live entries in segments before this one, and the last such entry of each.
+    pub(crate) fn before(&self, segment: u64) -> Vec<(ShardId, u64)> {
+        if self.live.first_key_value().is_none_or(|(oldest, _)| *oldest >= segment) {
+            return Vec::new();
+        }
+        let last = |shard: &ShardLedger| {
+            let mut newest_first = shard.entries.iter().rev();
+            let (index, _) = newest_first.find(|(_, (_, place))| place.segment < segment)?;
+            Some((shard.state.id, *index))
+        };
+        self.shards.values().filter_map(last).collect()
+    }
+
     /// Whether a checkpoint came before everything else.
     pub(crate) fn started(&self) -> bool {
         self.started

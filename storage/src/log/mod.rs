@@ -203,6 +203,22 @@ impl NodeLog {
         self.shared.failed.get().cloned()
     }
 
+    /// The shards with live entries that are older than the newest whole segments of so many bytes, and the last such entry of
+    /// each.
+    pub(crate) fn beyond(&self, bytes: u64) -> Vec<(ShardId, u64)> {
+        let oldest_kept = {
+            let files = locked(&self.shared.files);
+            let mut kept = 0;
+            let whole = files.iter().rev().take_while(|(_, file)| {
+                kept += file.len();
+                kept <= bytes
+            });
+            // The one that is written to is kept in any case.
+            whole.last().or(files.last_key_value()).map(|(segment, _)| *segment)
+        };
+        oldest_kept.map_or_else(Vec::new, |segment| self.shared.ledger().before(segment))
+    }
+
     /// Operations and bytes that wait, into the statistics.
     pub(crate) fn observe(&self) {
         let (ops, bytes) = self.shared.queue.depth();

@@ -55,6 +55,14 @@ impl ShardRows {
         self.tables.flush()
     }
 
+    /// Makes what was committed up to this position durable, unless it is. Blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    /// The engine failed; the fatal hook was called.
+    pub fn flush_to(&self, position: LogPosition) -> Result<(), StoreError> {
+        self.tables.flush_to(&self.shard, position)
+    }
+
     /// The rows as they are now, whatever is committed later.
     ///
     /// # Errors

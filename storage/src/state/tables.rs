@@ -201,6 +201,22 @@ impl Tables {
     /// Makes everything written so far durable, and says so.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         let _one = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.flush_now()
+    }
+
+    /// Makes a shard's rows durable up to this entry, unless they are: one flush serves all shards that wait for one.
+    pub(crate) fn flush_to(&self, shard: &ShardTables, position: LogPosition) -> Result<(), StoreError> {
+        let _one = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        if shard.durable() >= Some(position) { Ok(()) } else { self.flush_now() }
+    }
+
+    /// Has the engine give back what deleted rows take.
+    pub(crate) fn tidy(&self) -> Result<(), StoreError> {
+        self.engine.tidy().map_err(|e| self.failed(e))
+    }
+
+    /// One at a time.
+    fn flush_now(&self) -> Result<(), StoreError> {
         let shards: Vec<_> = self.shards().values().cloned().collect();
         let marks: Vec<_> = shards.iter().map(|s| s.current().applied.as_ref().map(AppliedMark::position)).collect();
         let before = self.unflushed();

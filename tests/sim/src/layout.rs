@@ -18,6 +18,8 @@ pub(crate) const PRIVATE_ROOM: usize = 2;
 pub(crate) const SHARDS: usize = 2;
 /// Sites.
 pub(crate) const SITES: [&str; 3] = ["boston", "denver", "bangalore"];
+/// Bytes of the log that a node keeps: two segments.
+const LOG_BYTES: u64 = 512 << 10;
 /// The operator's host.
 pub(crate) const OPERATOR: &str = "operator";
 
@@ -87,5 +89,6 @@ pub(crate) fn node_config(index: usize, generation: u64, snapshot_entries: u64) 
     config.shards = SHARDS;
     config.allow_plaintext = true;
     config.snapshot_entries = snapshot_entries;
+    config.log_bytes = LOG_BYTES;
     config
 }

@@ -3,6 +3,7 @@
 mod changes;
 mod cluster;
 mod faults;
+mod log_bound;
 mod net;
 mod proposals;
 mod succession;
