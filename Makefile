@@ -9,7 +9,7 @@ SHELL := /bin/bash
 export ROCKSDB ?= system
 ENV := source scripts/env.sh
 
-.PHONY: help deps deps-test build dist up test instructions properties fuzz sim seeded-bugs failpoints chaos lint gen fmt env
+.PHONY: help deps deps-test build dist up test bench instructions properties fuzz sim seeded-bugs failpoints chaos lint gen fmt env
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ up: build ## Build, and run a cluster of 3 nodes and 2 routers under ./data unti
 
 test: deps-test ## Test everything; the last line is the sum
 	@$(ENV) && scripts/test.sh
+
+bench: dist ## Measure what docs/performance.md quotes, on a quiet machine: LARGE=1, SECONDS_EACH=10, BESIDE='command that measures another system'
+	@$(ENV) && exec scripts/bench.sh "$${CARGO_TARGET_DIR:-target}/dist/hansard"
 
 instructions: deps-test ## Count the instructions of the hot paths, and compare them with those on record: WRITE=1 takes them over
 	@$(ENV) && scripts/instructions.sh $(if $(WRITE),--write)

@@ -12,9 +12,36 @@ use crate::room::{Role, Visibility};
 use crate::sealed::{Commitment, Salt, Sealed};
 use crate::wire::{CodecError, Reader, Write};
 
-const VERSION: u8 = 1;
-/// Of an encoded entry: version, kind, bits, state, time, actor, request.
-const FIXED_BYTES: usize = 1 + 2 + 1 + 1 + 8 + 16 + 16;
+/// Of an encoded entry, at most: kind, bits, state, time, actor, request.
+const FIXED_BYTES: usize = 2 + 1 + 1 + 8 + 16 + 16;
+/// The bits that say what of [`Common`] an entry does not have.
+const OWN_TIME: u8 = 1 << 5;
+const OWN_ACTOR: u8 = 1 << 6;
+
+/// What a block's entries mostly have in common, so that it is stored once: a batch has one time, and often one speaker in a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Common {
+    time_us: i64,
+    actor: PersonId,
+}
+
+impl Common {
+    /// Bytes of it.
+    pub(crate) const BYTES: usize = 8 + 16;
+
+    pub(crate) fn of(row: &EventRow) -> Self {
+        Self { time_us: row.time_us, actor: row.actor }
+    }
+
+    pub(crate) fn encode_to(&self, out: &mut Vec<u8>) {
+        out.put_i64(self.time_us);
+        out.put_array(self.actor.as_bytes());
+    }
+
+    pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Self { time_us: r.i64()?, actor: PersonId::from_bytes(r.array()?) })
+    }
+}
 
 /// What became of an entry's content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,16 +176,19 @@ impl EventRow {
         FIXED_BYTES + 5 * 10 + 16 + 10 + 1 + 1 + 32 + body
     }
 
-    pub(crate) fn encode_to(&self, out: &mut Vec<u8>) {
-        let mut fixed = [0; FIXED_BYTES];
-        fixed[0] = VERSION;
-        fixed[1..3].copy_from_slice(&self.kind.number().to_be_bytes());
-        fixed[3] = self.bits();
-        fixed[4] = self.state as u8;
-        fixed[5..13].copy_from_slice(&self.time_us.to_be_bytes());
-        fixed[13..29].copy_from_slice(self.actor.as_bytes());
-        fixed[29..].copy_from_slice(self.request.as_bytes());
-        out.put_array(&fixed);
+    /// Appends what it has besides `common`.
+    pub(crate) fn encode_to(&self, common: &Common, out: &mut Vec<u8>) {
+        let own_time = if self.time_us == common.time_us { 0 } else { OWN_TIME };
+        let own_actor = if self.actor == common.actor { 0 } else { OWN_ACTOR };
+        let [high, low] = self.kind.number().to_be_bytes();
+        out.put_array(&[high, low, self.bits() | own_time | own_actor, self.state as u8]);
+        if own_time != 0 {
+            out.put_i64(self.time_us);
+        }
+        if own_actor != 0 {
+            out.put_array(self.actor.as_bytes());
+        }
+        out.put_array(self.request.as_bytes());
         for number in [self.index, self.policy, u64::from(self.rule), self.messages, self.changed_by] {
             out.put_varint(number);
         }
@@ -191,13 +221,12 @@ impl EventRow {
             | u8::from(matches!(self.body, Body::Erased(_))) << 4
     }
 
-    /// Reads an entry; the content shares `bytes`.
-    pub fn decode(bytes: &Bytes) -> Result<Self, CodecError> {
+    /// Reads an entry of a block; the content shares `bytes`.
+    pub(crate) fn decode(common: &Common, bytes: &Bytes) -> Result<Self, CodecError> {
         let mut r = Reader::sharing(bytes, "entry");
-        r.version(VERSION)?;
         let kind = Kind::from_number(r.u16()?).ok_or(r.malformed())?;
         let bits = r.u8()?;
-        if bits >= 1 << 5 {
+        if bits >= OWN_ACTOR << 1 {
             return Err(r.malformed());
         }
         let state = match r.u8()? {
@@ -206,8 +235,9 @@ impl EventRow {
             2 => ContentState::Redacted,
             _ => return Err(r.malformed()),
         };
-        let time_us = r.i64()?;
-        let (actor, request) = (PersonId::from_bytes(r.array()?), RequestId::from_bytes(r.array()?));
+        let time_us = if bits & OWN_TIME != 0 { r.i64()? } else { common.time_us };
+        let actor = if bits & OWN_ACTOR != 0 { PersonId::from_bytes(r.array()?) } else { common.actor };
+        let request = RequestId::from_bytes(r.array()?);
         let (index, policy) = (r.varint()?, r.varint()?);
         let rule = u16::try_from(r.varint()?).map_err(|_| r.malformed())?;
         let (messages, changed_by) = (r.varint()?, r.varint()?);

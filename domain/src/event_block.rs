@@ -1,16 +1,17 @@
 //! A room's entries that one batch committed, in one row: the engine's work is per row, and history is read in runs.
 //!
-//! Key: room, seq of the last entry, so that one seek finds the block that holds a seq. Value, version 2 (1 was a single
-//! entry): version u8, number of entries u16, and of each the length u32 and the bytes of its [`EventRow`].
+//! Key: room, seq of the last entry, so that one seek finds the block that holds a seq. Value, version 3 (1 was a single
+//! entry, 2 had nothing in common): version u8, number of entries u16, time and actor of the first entry as [`Common`], and of
+//! each entry the length u32 and the bytes of its [`EventRow`].
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::event::EventRow;
+use crate::event::{Common, EventRow};
 use crate::wire::{CodecError, Reader, Write};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const WHAT: &str = "block of entries";
 /// Version and number.
 const HEAD: usize = 3;
@@ -62,10 +63,14 @@ impl EventBlock {
 
     /// Adds the next entry.
     pub(crate) fn push(&mut self, row: &EventRow) {
+        self.bytes.reserve(Common::BYTES + 4 + row.most_bytes());
+        if self.count == 0 {
+            Common::of(row).encode_to(&mut self.bytes);
+        }
+        let common = self.common().expect("it was just put there");
         let start = self.bytes.len();
-        self.bytes.reserve(4 + row.most_bytes());
         self.bytes.put_array(&[0; 4]);
-        row.encode_to(&mut self.bytes);
+        row.encode_to(&common, &mut self.bytes);
         let len = u32::try_from(self.bytes.len() - start - 4).expect("content is bounded");
         self.bytes[start..start + 4].copy_from_slice(&len.to_be_bytes());
         self.count = self.count.checked_add(1).expect("it is full long before");
@@ -74,14 +79,14 @@ impl EventBlock {
 
     /// The entry with this seq, which must be here.
     pub(crate) fn get(&self, seq: u64) -> Result<EventRow, CodecError> {
-        EventRow::decode(&Bytes::copy_from_slice(&self.bytes[self.place(seq)?]))
+        EventRow::decode(&self.common()?, &Bytes::copy_from_slice(&self.bytes[self.place(seq)?]))
     }
 
     /// Puts another row in the place of the entry with this seq, which must be here.
     pub(crate) fn replace(&mut self, seq: u64, row: &EventRow) -> Result<(), CodecError> {
         let place = self.place(seq)?;
         let mut item = Vec::with_capacity(place.len() + 16);
-        row.encode_to(&mut item);
+        row.encode_to(&self.common()?, &mut item);
         let len = u32::try_from(item.len()).expect("content is bounded");
         self.bytes[place.start - 4..place.start].copy_from_slice(&len.to_be_bytes());
         self.bytes.splice(place, item);
@@ -93,6 +98,10 @@ impl EventBlock {
         self.bytes
     }
 
+    fn common(&self) -> Result<Common, CodecError> {
+        Common::decode(&mut Reader::new(&self.bytes[HEAD..], WHAT))
+    }
+
     fn place(&self, seq: u64) -> Result<Range<usize>, CodecError> {
         assert!(self.holds(seq), "seq {seq} is not in the block {}..={}", self.first, self.last());
         Ok(ranges(&self.bytes)?.swap_remove((seq - self.first) as usize))
@@ -102,8 +111,9 @@ impl EventBlock {
 /// The entries of a stored block of which `last` is the last seq, ascending; their contents share `bytes`.
 pub fn decode_events(last: u64, bytes: &Bytes) -> Result<Vec<(u64, EventRow)>, CodecError> {
     let ranges = ranges(bytes)?;
+    let common = Common::decode(&mut Reader::new(&bytes[HEAD..], WHAT))?;
     let seqs = first(last, ranges.len())?..;
-    seqs.zip(ranges).map(|(seq, range)| Ok((seq, EventRow::decode(&bytes.slice(range))?))).collect()
+    seqs.zip(ranges).map(|(seq, range)| Ok((seq, EventRow::decode(&common, &bytes.slice(range))?))).collect()
 }
 
 fn first(last: u64, count: usize) -> Result<u64, CodecError> {
@@ -118,6 +128,7 @@ fn ranges(bytes: &[u8]) -> Result<Vec<Range<usize>>, CodecError> {
     if count == 0 {
         return Err(r.malformed());
     }
+    r.take(Common::BYTES)?;
     let mut ranges = Vec::with_capacity(usize::from(count).min(bytes.len() / 4));
     for _ in 0..count {
         let len = u32::from_be_bytes(r.array()?) as usize;
@@ -133,7 +144,8 @@ fn ranges(bytes: &[u8]) -> Result<Vec<Range<usize>>, CodecError> {
 mod tests {
     use super::*;
     use crate::content::Content;
-    use crate::testkit::row;
+    use crate::ids::PersonId;
+    use crate::testkit::{BOB, row};
 
     fn block() -> EventBlock {
         let mut block = EventBlock::new(7);
@@ -152,6 +164,20 @@ mod tests {
         let seqs: Vec<_> = decode_events(9, &stored).unwrap();
         assert_eq!(seqs[1], (8, row(&Content::text("a longer one"))));
         assert_eq!((seqs[0].0, seqs[2].clone()), (7, (9, row(&Content::text("ccc")))));
+    }
+
+    #[test]
+    fn what_entries_have_in_common_is_stored_once_and_what_differs_is_kept() {
+        let first = row(&Content::text("a"));
+        let (later, other) = (EventRow { time_us: 3, ..first.clone() }, EventRow { actor: BOB, ..first.clone() });
+        let mut block = EventBlock::new(1);
+        [&first, &first, &later, &other].into_iter().for_each(|row| block.push(row));
+        block.replace(1, &other).unwrap();
+        let stored = Bytes::from(block.into_bytes());
+        let read: Vec<EventRow> = decode_events(4, &stored).unwrap().into_iter().map(|(_, row)| row).collect();
+        assert_eq!(read, [other.clone(), first, later, other]);
+        let ids = |id: &PersonId| stored.windows(16).filter(|bytes| bytes == id.as_bytes()).count();
+        assert_eq!((ids(&read[1].actor), ids(&BOB)), (1, 2));
     }
 
     #[test]
