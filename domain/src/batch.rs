@@ -6,7 +6,8 @@ use crate::command::{Command, MIN_COMMAND_BYTES};
 use crate::limits::MAX_BATCH_COMMANDS;
 use crate::wire::{CodecError, Reader, Write};
 
-const VERSION: u8 = 1;
+/// 1 had no bytes of bits: each command named all that it has.
+const VERSION: u8 = 2;
 
 /// Commands, in the order in which they are applied.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -28,8 +29,10 @@ impl Batch {
         let mut out = Vec::with_capacity(len + 8);
         out.put_u8(VERSION);
         out.put_varint(self.commands.len() as u64);
+        let mut before = None;
         for command in &self.commands {
-            command.encode(&mut out);
+            command.encode(before, &mut out);
+            before = Some(command);
         }
         out.into()
     }
@@ -39,11 +42,61 @@ impl Batch {
         let mut reader = Reader::sharing(bytes, "batch");
         reader.version(VERSION)?;
         let count = reader.count(MAX_BATCH_COMMANDS)?;
-        let mut commands = Vec::with_capacity(count.min(bytes.len() / MIN_COMMAND_BYTES));
+        let mut commands: Vec<Command> = Vec::with_capacity(count.min(bytes.len() / MIN_COMMAND_BYTES));
         for _ in 0..count {
-            commands.push(Command::decode(&mut reader)?);
+            commands.push(Command::decode(commands.last(), &mut reader)?);
         }
         reader.end()?;
         Ok(Self { commands })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Action;
+    use crate::content::Content;
+    use crate::ids::RoomId;
+    use crate::testkit::{ANN, BOB, ROOM, command};
+
+    #[test]
+    fn what_a_command_has_in_common_with_the_one_before_is_not_repeated() {
+        let other = RoomId::from_bytes([0x11; 16]);
+        let send = |n, actor, room, stamp_us| Command {
+            stamp_us,
+            ..command(n, actor, Action::SendMessage { room }, &Content::text("hello"))
+        };
+        let lens = |commands: &[Command]| Batch { commands: commands.to_vec() }.encode().len();
+        let first = send(1, ANN, ROOM, 5);
+        let alone = lens(std::slice::from_ref(&first)) - 2;
+        // Stamp, policy and rule are 10 bytes here.
+        for (second, shared) in [
+            (send(2, ANN, ROOM, 5), 42),
+            (send(2, BOB, ROOM, 5), 26),
+            (send(2, ANN, other, 5), 26),
+            (send(2, ANN, ROOM, 6), 32),
+            (send(2, BOB, other, 6), 0),
+        ] {
+            let commands = vec![first.clone(), second];
+            assert_eq!(lens(&commands), 2 + 2 * alone - shared);
+            let batch = Batch { commands };
+            assert_eq!(Batch::decode(&batch.encode()), Ok(batch));
+        }
+    }
+
+    #[test]
+    fn there_is_one_way_to_write_a_batch() {
+        let refused = Action::Refused { room: Some(ROOM), reason: 3, count: 1, first_us: 1, last_us: 2 };
+        let commands = vec![
+            command(1, ANN, refused, &Content::default()),
+            command(2, ANN, Action::Leave { room: ROOM }, &Content::default()),
+        ];
+        let bytes = Batch { commands }.encode().to_vec();
+        assert!(Batch::decode(&bytes.clone().into()).is_ok());
+        for bits in 1..=u8::MAX {
+            let mut damaged = bytes.clone();
+            damaged[2] = bits;
+            assert!(Batch::decode(&damaged.into()).is_err(), "the first command has none before it: {bits}");
+        }
     }
 }

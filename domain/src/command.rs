@@ -129,8 +129,19 @@ pub enum Action {
 /// The number of [`Action::MarkRead`], the one action that is no kind of record entry.
 pub const MARK_READ: u16 = 256;
 
-/// No command has less bytes in a batch: ids, stamp, two varints, salt, the action's number and an empty envelope.
-pub(crate) const MIN_COMMAND_BYTES: usize = 16 + 16 + 8 + 1 + 1 + 32 + 2 + 2;
+/// No command has less bytes in a batch: bits, request id, salt, the action's number and an empty envelope.
+pub(crate) const MIN_COMMAND_BYTES: usize = 1 + 16 + 32 + 2 + 2;
+
+/// The bits that say what a command has in common with the one before it in a batch: people send in bursts, to one room, and
+/// what leaves together was stamped together.
+mod same {
+    /// Stamp, policy and rule.
+    pub(super) const STAMP: u8 = 1;
+    pub(super) const ACTOR: u8 = 1 << 1;
+    /// The action's room.
+    pub(super) const ROOM: u8 = 1 << 2;
+    pub(super) const ALL: u8 = STAMP | ACTOR | ROOM;
+}
 
 impl Action {
     /// Its stable number: that of the kind of entry that it makes, or [`MARK_READ`].
@@ -207,11 +218,15 @@ impl Action {
         }
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    /// The room that stands before the fields.
+    fn leading_room(&self) -> Option<RoomId> {
+        if matches!(self, Self::Refused { .. }) { None } else { self.room() }
+    }
+
+    /// Number, room unless it is that of the command before, fields.
+    fn encode(&self, same_room: bool, out: &mut Vec<u8>) {
         out.put_u16(self.number());
-        if !matches!(self, Self::Refused { .. })
-            && let Some(room) = self.room()
-        {
+        if let Some(room) = self.leading_room().filter(|_| !same_room) {
             out.put_array(room.as_bytes());
         }
         self.encode_fields(out);
@@ -249,7 +264,9 @@ impl Action {
         }
     }
 
-    fn decode(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    /// `room`: that of the command before, if it is this one's too.
+    fn decode(room: Option<RoomId>, r: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let read_room = |r: &mut Reader<'_>| room.map_or_else(|| r.array().map(RoomId::from_bytes), Ok);
         let number = r.u16()?;
         if number == MARK_READ {
             return Ok(Self::MarkRead { room: read_room(r)?, seq: r.varint()? });
@@ -286,34 +303,60 @@ impl Action {
 impl Command {
     /// A bound on the bytes that it takes in a batch.
     pub fn encoded_len(&self) -> usize {
-        130 + self.content.encoded_len()
+        131 + self.content.encoded_len()
     }
 
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    /// What it has in common with the command before it.
+    fn same(&self, before: &Self) -> u8 {
+        let stamp = (self.stamp_us, self.policy, self.rule) == (before.stamp_us, before.policy, before.rule);
+        let room = self.action.leading_room().is_some_and(|room| before.action.leading_room() == Some(room));
+        let bit = |is: bool, bit: u8| if is { bit } else { 0 };
+        bit(stamp, same::STAMP) | bit(self.actor == before.actor, same::ACTOR) | bit(room, same::ROOM)
+    }
+
+    pub(crate) fn encode(&self, before: Option<&Self>, out: &mut Vec<u8>) {
+        let same = before.map_or(0, |before| self.same(before));
+        out.put_u8(same);
         out.put_array(self.request.as_bytes());
-        out.put_array(self.actor.as_bytes());
-        out.put_i64(self.stamp_us);
-        out.put_varint(self.policy);
-        out.put_varint(u64::from(self.rule));
+        if same & same::ACTOR == 0 {
+            out.put_array(self.actor.as_bytes());
+        }
+        if same & same::STAMP == 0 {
+            out.put_i64(self.stamp_us);
+            out.put_varint(self.policy);
+            out.put_varint(u64::from(self.rule));
+        }
         out.put_array(&self.salt.0);
-        self.action.encode(out);
+        self.action.encode(same & same::ROOM != 0, out);
         self.content.encode(out);
     }
 
-    pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(crate) fn decode(before: Option<&Self>, r: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let same = r.u8()?;
+        if same > before.map_or(0, |_| same::ALL) {
+            return Err(r.malformed());
+        }
+        let shared = |bit: u8| before.filter(|_| same & bit != 0);
         let request = RequestId::from_bytes(r.array()?);
-        let actor = read_person(r)?;
-        let (stamp_us, policy) = (r.i64()?, r.varint()?);
-        let rule = u16::try_from(r.varint()?).map_err(|_| r.malformed())?;
+        let actor = match shared(same::ACTOR) {
+            Some(before) => before.actor,
+            None => read_person(r)?,
+        };
+        let (stamp_us, policy, rule) = match shared(same::STAMP) {
+            Some(before) => (before.stamp_us, before.policy, before.rule),
+            None => (r.i64()?, r.varint()?, u16::try_from(r.varint()?).map_err(|_| r.malformed())?),
+        };
         let salt = Salt(r.array()?);
-        let action = Action::decode(r)?;
+        let room = match shared(same::ROOM) {
+            Some(before) => Some(before.action.leading_room().ok_or(r.malformed())?),
+            None => None,
+        };
+        let action = Action::decode(room, r)?;
         let content = Sealed::decode(r)?;
-        Ok(Self { request, actor, stamp_us, policy, rule, salt, content, action })
+        let command = Self { request, actor, stamp_us, policy, rule, salt, content, action };
+        // There is one way to write it.
+        if before.map_or(0, |before| command.same(before)) == same { Ok(command) } else { Err(r.malformed()) }
     }
-}
-
-fn read_room(r: &mut Reader<'_>) -> Result<RoomId, CodecError> {
-    r.array().map(RoomId::from_bytes)
 }
 
 fn read_person(r: &mut Reader<'_>) -> Result<PersonId, CodecError> {

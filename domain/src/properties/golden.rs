@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::batch::Batch;
-use crate::command::Action;
+use crate::command::{Action, Command};
 use crate::content::Content;
 use crate::ids::{ClusterId, RequestId, RoomId, ShardId};
 use crate::meta::{Meta, MetaAction, MetaBatch, MetaCommand, MetaOutcome, NodeInfo};
@@ -77,6 +77,8 @@ fn commands_and_the_rows_that_they_make() {
     let together = [(50, ROOM), (51, direct), (52, ROOM)];
     let send = |(n, room)| command(n, ANN, Action::SendMessage { room }, &Content::text("together"));
     world.apply(together.map(send).to_vec());
+    let burst = [(60, ROOM), (61, ROOM), (62, direct)].map(send).map(|command| Command { stamp_us: 7, ..command });
+    lines.push(("burst".into(), Batch { commands: burst.to_vec() }.encode().to_vec()));
     let mut sealed = command(99, ANN, Action::SendMessage { room: ROOM }, &Content::default());
     sealed.content = Sealed { scheme: 1, key_id: Some([3; 16]), nonce: vec![4; 12].into(), bytes: vec![5; 20].into() };
     lines.push(("sealed".into(), Batch { commands: vec![sealed] }.encode().to_vec()));

@@ -52,7 +52,8 @@ mod tests {
         let store = place.open();
         let (from, to) = (ShardId::from_bytes([1; 16]), ShardId::from_bytes([2; 16]));
         let source = store.shard(from).expect("a shard");
-        let row = |n: u8| Change { table: Table::Event, key: Key::new(&[n]), value: Some(Bytes::from(vec![n; 400_000])) };
+        let row =
+            |n: u8| Change { table: Table::Event, key: Key::new(&[n]), value: Some(Bytes::from(vec![n; 400_000])) };
         let mark = AppliedMark { term: 1, index: 1, membership: Bytes::new() };
         source.rows().commit((0..6).map(row).collect(), mark).expect("rows");
         let (target, mut reader) = (store.shard(to).expect("a shard"), source.snapshot().expect("a snapshot"));
