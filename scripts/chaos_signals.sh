@@ -4,6 +4,8 @@
 set -euo pipefail
 
 release="${CARGO_TARGET_DIR:-target}/release"
+# Seconds, far beyond what it takes: for the cluster to serve and a fault to be installed; for a run to heal, check and end.
+to_say=180 to_end=120
 directory=$(mktemp -d /var/tmp/hansard-chaos-signals.XXXXXX)
 run=
 trap '[ -z "$run" ] || kill -KILL "$run" 2>/dev/null; rm -rf "$directory"' EXIT
@@ -16,7 +18,7 @@ fail() {
 
 # Waits until the run says so, or has ended without.
 says() {
-    timeout 180 grep -q -m 1 -e "$1" <(tail -n +1 -s 0.1 --pid="$run" -f "$directory/said") || fail "nothing was said of \"$1\""
+    timeout "$to_say" grep -q -m 1 -e "$1" <(tail -n +1 -s 0.1 --pid="$run" -f "$directory/said") || fail "nothing was said of \"$1\""
 }
 
 # Starts a run that would go on for an hour, and waits for its first fault. It leads a group of processes, as under a terminal.
@@ -36,7 +38,7 @@ interrupt() {
 # Waits for the end; the run's status.
 ends() {
     local status=0
-    timeout 120 tail -s 0.1 --pid="$run" -f /dev/null || fail "the run goes on"
+    timeout "$to_end" tail -s 0.1 --pid="$run" -f /dev/null || fail "the run goes on"
     wait "$run" || status=$?
     run=
     [ -z "$(ip netns list | grep '^hchaos-')" ] || fail "there are namespaces left"

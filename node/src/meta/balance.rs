@@ -13,8 +13,6 @@ use hansard_domain::{
 use super::leaders;
 use crate::state::Node;
 
-type Leaders = BTreeMap<ShardId, NodeId>;
-
 /// Between two looks.
 const ROUND: Duration = Duration::from_millis(1_000);
 
@@ -24,13 +22,14 @@ const STABLE: u32 = 5;
 /// Runs until it is aborted.
 pub(super) async fn balance(node: Arc<Node>) {
     let me = node.local.id;
-    let mut before = Leaders::new();
+    let mut before = BTreeMap::new();
     let (mut stable, mut tries) = (0, 0);
     loop {
         tokio::time::sleep(ROUND).await;
         let full = node.is_full(me);
         let Some(view) = node.view().filter(|view| view.cluster.is_some()) else { continue };
-        let now: Leaders = leaders(&node).into_iter().map(|(shard, (_, leader))| (shard, leader)).collect();
+        let now: BTreeMap<ShardId, NodeId> =
+            leaders(&node).into_iter().map(|(shard, (_, leader))| (shard, leader)).collect();
         stable = if now == before { stable + 1 } else { 0 };
         before = now;
         if node.is_draining() || !(full || stable >= STABLE) {
@@ -54,7 +53,7 @@ pub(super) async fn balance(node: Arc<Node>) {
 /// What a node that should lead nothing hands over next, and to whom; another in each try, as one may fail again and again.
 fn way_out(
     view: &MetaView,
-    leaders: &Leaders,
+    leaders: &BTreeMap<ShardId, NodeId>,
     me: NodeId,
     tries: usize,
     may_lead: impl Fn(NodeId) -> bool,

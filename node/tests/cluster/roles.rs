@@ -8,7 +8,10 @@ use hansard_proto::{
     cluster::v1::{self as wire, node_call, peer_service_client::PeerServiceClient},
     status,
 };
-use hansard_runtime::net::{Role, TcpTransport, Tls, TlsPaths, channel};
+use hansard_runtime::{
+    Clock, SystemClock,
+    net::{Role, TcpTransport, Tls, TlsPaths, channel},
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -88,7 +91,9 @@ async fn probes_and_metrics_are_on_a_listener_of_their_own() {
     let link = Link::open(&cluster.address(0)).await.unwrap();
     let empty = node_call::Call::ReadStatus(wire::ReadStatus::default());
     assert!(link.call(ShardId::META, 0, None, empty).await.is_err(), "nobody asks");
+    let before = SystemClock.now_us();
     let text = get(&address, "/metrics").await;
+    let after = SystemClock.now_us();
     for name in [
         "node_fsyncs_total",
         "node_links 1",
@@ -98,6 +103,9 @@ async fn probes_and_metrics_are_on_a_listener_of_their_own() {
     ] {
         assert!(text.contains(&format!("hansard_{name}")), "{name} is missing in {text}");
     }
+    let clock = text.lines().find_map(|line| line.strip_prefix("hansard_node_clock_seconds ")).unwrap();
+    let clock = (clock.parse::<f64>().unwrap() * 1e6).round() as i64;
+    assert!((before..=after).contains(&clock), "{clock} is not between {before} and {after}");
     assert!(text.ends_with("# EOF\n"));
     cluster.shutdown().await;
 }
