@@ -2,5 +2,5 @@
 # Counts the instructions of the hot paths and compares them with tests/instructions/figures.txt. Expects scripts/env.sh.
 set -euo pipefail
 
-cargo build --release --locked -p hansard-instructions
+scripts/build.sh -- hansard-instructions
 exec "${CARGO_TARGET_DIR:-target}/release/hansard-instructions" "$@"
