@@ -20,6 +20,8 @@ const BEHIND: u64 = 230;
 const TALK: u64 = 10;
 /// How long a leader that has lost all others goes on taking messages that nobody else will have.
 const ALONE: Duration = Duration::from_millis(300);
+/// How long a leadership takes to be handed over, and more.
+const HANDING: Duration = Duration::from_secs(1);
 /// Far longer than a replica is kept that has moved away.
 const KEPT: Duration = Duration::from_secs(180);
 /// After which another replica is moved away: the first move may have failed, with a crash under way.
@@ -272,18 +274,37 @@ impl Run {
     pub(crate) fn overruled(&mut self) -> Result<()> {
         let node = self.dice.random_range(0..FOUNDERS);
         for order in plan::of(&self.orders, Scene::Overruled) {
+            let until = Instant::now() + PATIENCE;
             loop {
+                self.leads_all(node)?;
                 self.leave_alone(node)?;
                 self.cluster.servers[node].tell(&[order])?;
                 self.cluster.start(node)?;
                 if self.obeys_before(node, node, &order)? {
                     break;
                 }
+                ensure!(Instant::now() < until, "nothing that node{node} takes alone is overruled");
             }
             self.aborts(node)?;
             self.back(node)?;
         }
         Ok(())
+    }
+
+    /// Has a node lead all shards of rooms that it votes in: who comes back leads none for a while, and then takes no entry alone.
+    fn leads_all(&mut self, node: usize) -> Result<()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let places = self.cluster.places()?;
+            let voted = places.iter().filter(|place| place.name != "meta" && place.voters.contains(&node));
+            let others: Vec<_> = voted.filter(|place| place.leader != Some(node)).collect();
+            if others.is_empty() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "node{node} does not get to lead {others:?}");
+            others.into_iter().try_for_each(|place| self.cluster.hand_over(&place.id, node))?;
+            std::thread::sleep(HANDING);
+        }
     }
 
     /// Kills all nodes but one, then that one, and has the others go on without it.
