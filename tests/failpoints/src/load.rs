@@ -23,6 +23,8 @@ const ROOMS: usize = 12;
 const SENDERS: usize = 12;
 /// Between an ack and the sender's next message, milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 5..40;
+/// The same while people are asked to be slow.
+const SLOW: Duration = Duration::from_millis(300);
 /// How long a sender waits before it gives a try up, and tries again with the same id.
 const IMPATIENCE: Duration = Duration::from_millis(400);
 /// One of so many messages is sent again after its ack.
@@ -34,6 +36,7 @@ struct Tally {
     acked: Vec<AtomicU64>,
     /// Tries that were given up, and whose outcome was learned later.
     resolved: AtomicU64,
+    slow: AtomicBool,
     enough: AtomicBool,
 }
 
@@ -86,6 +89,11 @@ impl Load {
             }
             Ok(())
         })
+    }
+
+    /// Has people talk slowly, so that few entries are made, or as before.
+    pub(crate) fn slow(&self, slow: bool) {
+        self.tally.slow.store(slow, Ordering::SeqCst);
     }
 
     /// Has a stranger join a room through a router, now or later.
@@ -161,7 +169,8 @@ impl Sender {
                 ensure!(again == seq, "{op} was acked at {seq}, and at {again} when it was sent again");
             }
             self.tally.acked[self.number].fetch_add(1, Ordering::SeqCst);
-            sleep(Duration::from_millis(self.dice.random_range(PAUSE_MS))).await;
+            let pause = Duration::from_millis(self.dice.random_range(PAUSE_MS));
+            sleep(if self.tally.slow.load(Ordering::SeqCst) { SLOW } else { pause }).await;
         }
         self.history.finish()
     }
