@@ -29,8 +29,8 @@ fn gauge(line: &str, name: &str) -> Option<(String, u64)> {
     Some((shard.to_owned(), value.trim().parse().ok()?))
 }
 
-/// Each shard's voters, by the names of their places.
-pub(crate) type Placement = BTreeMap<String, BTreeSet<String>>;
+/// Each shard's voters, by the names of their places, and the entries of its record.
+pub(crate) type Placement = BTreeMap<String, (BTreeSet<String>, u64)>;
 
 /// Who votes where, if all replicas are equal and nothing is under way to change who they are; else what is not so yet.
 pub(crate) fn equal(rig: &Rig) -> Result<Placement> {
@@ -51,8 +51,9 @@ pub(crate) fn equal(rig: &Rig) -> Result<Placement> {
         ensure!(voters.len() == wanted, "shard {} has {} voters of {wanted}", shard.name, voters.len());
         let applied: BTreeSet<Option<&Applied>> =
             voters.iter().map(|name| replicas.get(&**name)?.get(&shard.id)).collect();
-        ensure!(applied.len() == 1 && !applied.contains(&None), "shard {}: {applied:?}", shard.name);
-        placement.insert(shard.id.clone(), voters);
+        let same = if applied.len() == 1 { applied.first().copied().flatten() } else { None };
+        let (_, entries) = *same.with_context(|| format!("shard {}: {applied:?}", shard.name))?;
+        placement.insert(shard.id.clone(), (voters, entries));
     }
     Ok(placement)
 }

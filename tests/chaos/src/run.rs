@@ -160,13 +160,14 @@ fn stop(rig: &Rig) {
 /// Dumps the nodes that vote, and checks all histories.
 fn check(rig: &Rig, placement: &Placement) -> Result<Summary> {
     let histories = &rig.paths.histories;
-    let voters: BTreeSet<&String> = placement.values().flatten().collect();
+    let voters: BTreeSet<&String> = placement.values().flat_map(|(voters, _)| voters).collect();
     let voting: Vec<&Slot> = rig.slots.iter().filter(|slot| voters.contains(&slot.name)).collect();
     dump(rig, &voting)?;
     rig.journal.say("all records are dumped");
     let mut out = Writer::create(histories, Kind::Cluster, "end")?;
-    for (id, voters) in placement {
-        out.line(&Cluster::Shard { id, voters: voters.iter().map(String::as_str).collect() })?;
+    for (id, (voters, entries)) in placement {
+        let voters = voters.iter().map(String::as_str).collect();
+        out.line(&Cluster::Shard { id, voters, entries: *entries })?;
     }
     out.finish()?;
     check_files(std::slice::from_ref(histories), 1).context("checking the histories")

@@ -168,5 +168,8 @@ pub enum Cluster<'a> {
         /// Names of node histories.
         #[serde(borrow)]
         voters: Vec<&'a str>,
+        /// Entries that all of them had when they were compared. One that is stopped later may have more: refusals that were
+        /// counted are recorded when a shard's leader changes.
+        entries: u64,
     },
 }

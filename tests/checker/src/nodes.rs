@@ -15,7 +15,7 @@ use crate::tree::Tree;
 /// What all replicas so far had.
 #[derive(Default)]
 pub(crate) struct Known {
-    /// Shard to the start of each leaf's hash.
+    /// Shard to the start of each leaf's hash, as far as the longest replica goes.
     leaves: HashMap<u128, Vec<u64>>,
     /// Shards whose rooms are known.
     rooms: BTreeSet<u128>,
@@ -37,7 +37,7 @@ pub(crate) fn read(
             match item {
                 Item::Head(head) => {
                     if let Some(done) = replica.take() {
-                        done.end(&mut known, report);
+                        done.end(&mut known, placement, report);
                     }
                     if placement.counts(&history.title.name, head.shard) {
                         replica = Some(Replica::new(&history.title.name, head, &known, rooms));
@@ -53,7 +53,7 @@ pub(crate) fn read(
             Ok(())
         })?;
         if let Some(done) = replica {
-            done.end(&mut known, report);
+            done.end(&mut known, placement, report);
         }
     }
     Ok(known)
@@ -67,8 +67,8 @@ struct Replica<'a> {
     time_us: i64,
     /// If this part looks at the shard's tree.
     tree: Option<Tree>,
-    /// If this is the first replica of the shard.
-    leaves: Option<Vec<u64>>,
+    /// What is beyond the replicas before it: all of it, if it is the shard's first.
+    beyond: Vec<u64>,
     fills_rooms: bool,
     differs: bool,
 }
@@ -76,14 +76,13 @@ struct Replica<'a> {
 impl<'a> Replica<'a> {
     fn new(node: &'a str, head: Head, known: &Known, rooms: &Rooms) -> Self {
         let tree = rooms.cover(head.shard).then(Tree::default);
-        let first = tree.is_some() && !known.leaves.contains_key(&head.shard);
         Self {
             node,
             head,
             size: 0,
             time_us: i64::MIN,
             tree,
-            leaves: first.then(Vec::new),
+            beyond: Vec::new(),
             fills_rooms: !known.rooms.contains(&head.shard),
             differs: false,
         }
@@ -104,17 +103,13 @@ impl<'a> Replica<'a> {
             let hash = leaf.hash()?;
             tree.push(hash);
             let start = u64::from_be_bytes(*hash.first_chunk().context("a hash has 32 bytes")?);
-            match &mut self.leaves {
-                Some(leaves) => leaves.push(start),
-                None if self.differs => {}
-                None => {
-                    let other = known.leaves.get(&shard).and_then(|leaves| leaves.get(usize::try_from(index).ok()?));
-                    self.differs = other != Some(&start);
-                    if self.differs {
-                        report.add(Violation::Replica, || {
-                            format!("{node} differs from entry {index} of {shard:032x} on")
-                        });
-                    }
+            let others = known.leaves.get(&shard).and_then(|leaves| leaves.get(usize::try_from(index).ok()?));
+            match others {
+                None => self.beyond.push(start),
+                Some(other) if *other == start || self.differs => {}
+                Some(_) => {
+                    self.differs = true;
+                    report.add(Violation::Replica, || format!("{node} differs from entry {index} of {shard:032x} on"));
                 }
             }
         }
@@ -124,7 +119,7 @@ impl<'a> Replica<'a> {
         Ok(())
     }
 
-    fn end(self, known: &mut Known, report: &mut Report) {
+    fn end(self, known: &mut Known, placement: &Placement, report: &mut Report) {
         let (node, shard, size) = (self.node, self.head.shard, self.size);
         known.seen.insert((node.to_owned(), shard));
         known.rooms.insert(shard);
@@ -139,17 +134,18 @@ impl<'a> Replica<'a> {
             report
                 .add(Violation::Tree, || format!("{node}: the root of {shard:032x} is not that of its {size} leaves"));
         }
-        match self.leaves {
-            Some(leaves) => drop(known.leaves.insert(shard, leaves)),
-            None if self.differs => {}
-            None => {
-                let other = known.leaves.get(&shard).map_or(0, Vec::len) as u64;
-                if other != size {
-                    report.add(Violation::Replica, || {
-                        format!("{node} has {size} entries of {shard:032x}, another {other}")
-                    });
-                }
-            }
+        let least = placement.entries(shard);
+        if let Some(least) = least.filter(|least| size < *least) {
+            report.add(Violation::Replica, || format!("{node} has {size} entries of {shard:032x}, and had {least}"));
+        }
+        let first = !known.leaves.contains_key(&shard);
+        let others = known.leaves.entry(shard).or_default();
+        if least.is_none() && !first && others.len() as u64 != size {
+            let count = others.len();
+            report.add(Violation::Replica, || format!("{node} has {size} entries of {shard:032x}, another {count}"));
+        }
+        if !self.differs {
+            others.extend(self.beyond);
         }
     }
 }

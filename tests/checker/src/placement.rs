@@ -12,7 +12,14 @@ use crate::report::{Report, Violation};
 /// Shards, and the names of the nodes that vote in each.
 #[derive(Debug, Default)]
 pub(crate) struct Placement {
-    voters: BTreeMap<u128, BTreeSet<String>>,
+    shards: BTreeMap<u128, Place>,
+}
+
+/// Who must have a shard, and how much of it.
+#[derive(Debug)]
+struct Place {
+    voters: BTreeSet<String>,
+    entries: u64,
 }
 
 impl Placement {
@@ -20,8 +27,9 @@ impl Placement {
         let mut placement = Self::default();
         for history in of_kind(histories, Kind::Cluster) {
             history.lines(|line| {
-                let Cluster::Shard { id, voters } = parse(line)?;
-                placement.voters.insert(hex_id(id)?, voters.into_iter().map(str::to_owned).collect());
+                let Cluster::Shard { id, voters, entries } = parse(line)?;
+                let voters = voters.into_iter().map(str::to_owned).collect();
+                placement.shards.insert(hex_id(id)?, Place { voters, entries });
                 Ok(())
             })?;
         }
@@ -30,13 +38,18 @@ impl Placement {
 
     /// Whether a node's replica counts: it votes, or nothing is known of who does. Others may lag or be about to go.
     pub(crate) fn counts(&self, node: &str, shard: u128) -> bool {
-        self.voters.is_empty() || self.voters.get(&shard).is_some_and(|voters| voters.contains(node))
+        self.shards.is_empty() || self.shards.get(&shard).is_some_and(|place| place.voters.contains(node))
+    }
+
+    /// Entries of a shard that every voter must have, if that is known; else all must have as many.
+    pub(crate) fn entries(&self, shard: u128) -> Option<u64> {
+        self.shards.get(&shard).map(|place| place.entries)
     }
 
     /// Reports voters without a replica.
     pub(crate) fn demand(&self, seen: &BTreeSet<(String, u128)>, report: &mut Report) {
-        for (shard, voters) in &self.voters {
-            for node in voters.iter().filter(|node| !seen.contains(&((*node).clone(), *shard))) {
+        for (shard, place) in &self.shards {
+            for node in place.voters.iter().filter(|node| !seen.contains(&((*node).clone(), *shard))) {
                 report
                     .add(Violation::Replica, || format!("{node} votes in shard {shard:032x} and has no record of it"));
             }

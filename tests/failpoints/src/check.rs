@@ -34,22 +34,25 @@ pub(crate) fn check(cluster: &mut Cluster, chaos: &Path, histories: &Path) -> Re
         ensure!(dump.arg("--out").arg(histories).status()?.success(), "{} could not be dumped", node.name);
     }
     let mut out = Writer::create(histories, Kind::Cluster, "end")?;
-    for place in &places {
+    for (place, entries) in &places {
         let voters = place.voters.iter().map(|voter| &*cluster.servers[*voter].name).collect();
-        out.line(&Line::Shard { id: &place.id, voters })?;
+        out.line(&Line::Shard { id: &place.id, voters, entries: *entries })?;
     }
     out.finish()?;
     check_files(&[histories.to_owned()], 1).context("checking the histories")
 }
 
-/// Where everything is, if the replicas of each shard have applied the same; else what is not so yet.
-fn equal(cluster: &mut Cluster) -> Result<Vec<Place>> {
+/// Where everything is, and how many entries each shard's record has, if its replicas have applied the same; else what is not
+/// so yet.
+fn equal(cluster: &mut Cluster) -> Result<Vec<(Place, u64)>> {
     let places = cluster.places()?;
     let replicas: Vec<BTreeMap<String, (u64, u64)>> = (0..NODES).map(applied).collect::<Result<_>>()?;
-    for place in &places {
+    let compare = |place: Place| {
         let applied: BTreeSet<_> = place.voters.iter().map(|voter| replicas[*voter].get(&place.id)).collect();
-        let voters = place.voters.len();
-        ensure!(voters >= 3 && applied.len() == 1 && !applied.contains(&None), "{place:?}: {applied:?}");
-    }
-    Ok(places)
+        let same = if applied.len() == 1 { applied.first().copied().flatten() } else { None };
+        let (_, entries) = same.with_context(|| format!("{place:?}: {applied:?}"))?;
+        ensure!(place.voters.len() >= 3, "{place:?}: fewer than three vote");
+        Ok((place, *entries))
+    };
+    places.into_iter().map(compare).collect()
 }

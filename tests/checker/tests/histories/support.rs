@@ -57,6 +57,8 @@ pub(crate) struct Run {
     pub(crate) followers: Vec<Vec<Seen>>,
     pub(crate) nodes: Vec<Vec<Replica>>,
     pub(crate) voters: Vec<String>,
+    /// Entries that the voters had when they were compared.
+    pub(crate) compared: u64,
 }
 
 /// How large a run is.
@@ -108,12 +110,14 @@ pub(crate) fn run(size: &Size) -> Run {
     let mut seen: Vec<Seen> =
         entries.iter().map(|entry| Seen::Event(entry.room, entry.seq, entry.text.clone())).collect();
     seen.extend((1..=size.rooms).map(|room| Seen::End(room, seqs[room as usize - 1])));
+    let compared = entries.len() as u64;
     let replica = Replica { shard: 7, entries, root: None };
     Run {
         clients,
         followers: vec![seen; 2],
         nodes: vec![vec![replica]; 3],
         voters: ["n0", "n1", "n2"].map(str::to_owned).to_vec(),
+        compared,
     }
 }
 
@@ -140,7 +144,8 @@ impl Run {
             out.finish().unwrap();
         }
         let mut out = Writer::create(directory, Kind::Cluster, "end").unwrap();
-        out.line(&Cluster::Shard { id: &id(7), voters: self.voters.iter().map(String::as_str).collect() }).unwrap();
+        let voters = self.voters.iter().map(String::as_str).collect();
+        out.line(&Cluster::Shard { id: &id(7), voters, entries: self.compared }).unwrap();
         out.finish().unwrap();
     }
 }
@@ -196,15 +201,18 @@ fn write_replica(out: &mut Writer, replica: &Replica) {
 fn header(shard: u128, index: u64, entry: &Entry) -> Vec<u8> {
     let mut out = vec![1];
     out.extend(entry.kind.to_be_bytes());
-    out.extend(3_u16.to_be_bytes());
+    let placed = entry.room != 0;
+    out.extend((if placed { 3_u16 } else { 0 }).to_be_bytes());
     out.extend(shard.to_be_bytes());
     out.extend(index.to_be_bytes());
     out.extend((1_000_000 + index as i64).to_be_bytes());
     out.extend([5; 16]);
     out.extend(entry.op.to_be_bytes());
     out.extend([0; 10]);
-    out.extend(entry.room.to_be_bytes());
-    out.extend(entry.seq.to_be_bytes());
+    if placed {
+        out.extend(entry.room.to_be_bytes());
+        out.extend(entry.seq.to_be_bytes());
+    }
     out
 }
 

@@ -1,6 +1,6 @@
 //! Each kind of violation, seeded into a run without any, is found, as what it is.
 
-use crate::support::{Outcome, Replica, Run, Seen, Size, run};
+use crate::support::{Entry, Outcome, Replica, Run, Seen, Size, run};
 use hansard_checker::{Summary, Violation, check_files};
 
 fn checked(run: &Run) -> anyhow::Result<Summary> {
@@ -60,6 +60,7 @@ fn an_acked_send_that_is_nowhere() {
             replica.entries.remove(at);
             replica.entries.iter_mut().filter(|e| e.room == gone.room && e.seq > gone.seq).for_each(|e| e.seq -= 1);
         });
+        run.compared -= 1;
         // All behind it were acked at the seqs that they now have.
         for send in run.clients.iter_mut().flatten().filter(|send| send.room == gone.room && send.op != gone.op) {
             if let Outcome::Acked(seq, _) = &mut send.outcome {
@@ -75,6 +76,7 @@ fn an_acked_send_at_the_end_that_is_nowhere() {
     let found = found(|run| {
         let last = run.nodes[0][0].entries.len() - 1;
         everywhere(run, |replica| drop(replica.entries.remove(last)));
+        run.compared -= 1;
     });
     assert_eq!(found, [Violation::Lost]);
 }
@@ -275,6 +277,19 @@ fn replicas_that_differ_lag_or_are_missing() {
         run.voters.remove(1);
     };
     assert_eq!(found(lags), []);
+}
+
+#[test]
+fn replicas_that_were_stopped_later_may_have_more_but_not_something_else() {
+    fn refusals(run: &mut Run, node: usize, op: u128) {
+        run.nodes[node][0].entries.push(Entry { op, room: 0, seq: 0, kind: 0x21, text: String::new() });
+    }
+    for first in [0, 2] {
+        let more = |run: &mut Run| [first, 1].iter().for_each(|node| refusals(run, *node, 1));
+        assert_eq!(found(more), []);
+    }
+    let others = |run: &mut Run| [1, 2].iter().for_each(|node| refusals(run, *node, *node as u128));
+    assert_eq!(found(others), [Violation::Replica]);
 }
 
 #[test]

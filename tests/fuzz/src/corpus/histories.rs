@@ -40,7 +40,7 @@ pub(crate) fn run() -> Vec<u8> {
         node.line(&Node::Entry { header, salt, content }).expect("a line");
     }
     node.line(&Node::End { shards: 1 }).expect("a line");
-    cluster.line(&Cluster::Shard { id: &shard, voters: vec!["node1"] }).expect("a line");
+    cluster.line(&Cluster::Shard { id: &shard, voters: vec!["node1"], entries: entries.len() as u64 }).expect("a line");
     for history in [client, follower, node, cluster] {
         history.finish().expect("it is written");
     }
