@@ -69,13 +69,18 @@ pub fn initial(nodes: &[NodeInfo], shards: usize) -> Vec<Vec<NodeId>> {
 }
 
 /// What should be done next, if anything: first empty the nodes that go, then fill up shards, then spread over sites, then
-/// even out. `sites` of the same shard are kept apart where there are enough.
-pub fn next_step(view: &MetaView) -> Option<Step> {
-    leave(view).or_else(|| fill(view)).or_else(|| spread(view)).or_else(|| even(view))
+/// even out. `sites` of the same shard are kept apart where there are enough. Nodes that are not `reachable` get nothing.
+pub fn next_step(view: &MetaView, reachable: impl Fn(NodeId) -> bool) -> Option<Step> {
+    let up = &reachable;
+    leave(view, up).or_else(|| fill(view, up)).or_else(|| spread(view, up)).or_else(|| even(view, up))
 }
 
-/// Empties a decommissioning node.
-fn leave(view: &MetaView) -> Option<Step> {
+/// Whether a node can be reached.
+type Up<'a> = &'a dyn Fn(NodeId) -> bool;
+
+/// Empties a decommissioning node. While a node that could take its place is out of reach, the shard keeps its voter: with one
+/// fewer, the loss of any other would stop it.
+fn leave(view: &MetaView, up: Up) -> Option<Step> {
     let leaving = view.nodes.values().filter(|node| node.state == NodeState::Decommissioning);
     for node in leaving {
         let from = node.info.id;
@@ -83,9 +88,10 @@ fn leave(view: &MetaView) -> Option<Step> {
             return Some(Step::Retire(from));
         };
         let shard = place.shard;
-        return Some(match best_target(view, place, Some(from)) {
+        let others = || active(view).any(|id| !place.voters.contains(&id));
+        return Some(match best_target(view, up, place, Some(from)) {
             Some(to) => Step::MoveReplica { shard, from, to },
-            None if place.voters.len() > 1 => Step::RemoveReplica { shard, from },
+            None if place.voters.len() > 1 && !others() => Step::RemoveReplica { shard, from },
             None => continue,
         });
     }
@@ -93,29 +99,30 @@ fn leave(view: &MetaView) -> Option<Step> {
 }
 
 /// Adds voters where there are too few.
-fn fill(view: &MetaView) -> Option<Step> {
+fn fill(view: &MetaView, up: Up) -> Option<Step> {
     let short = view.places().filter(|place| place.voters.len() < REPLICAS);
     short.into_iter().find_map(|place| {
-        let to = best_target(view, place, None)?;
+        let to = best_target(view, up, place, None)?;
         Some(Step::AddReplica { shard: place.shard, to })
     })
 }
 
 /// Moves one of two voters that share a site to a site without one.
-fn spread(view: &MetaView) -> Option<Step> {
+fn spread(view: &MetaView, up: Up) -> Option<Step> {
     view.places().find_map(|place| {
         let from = *place.voters.iter().rev().find(|voter| sharing(view, place, **voter) > 0)?;
-        let to = best_target(view, place, Some(from))?;
+        let to = best_target(view, up, place, Some(from))?;
         let better = crowd(view, place, to, from) < sharing(view, place, from);
         better.then_some(Step::MoveReplica { shard: place.shard, from, to })
     })
 }
 
 /// Moves a replica from the fullest node to one with at least two fewer, if that does not crowd a site.
-fn even(view: &MetaView) -> Option<Step> {
+fn even(view: &MetaView, up: Up) -> Option<Step> {
     let mut pairs: Vec<(usize, NodeId, NodeId)> = Vec::new();
-    for from in active(view) {
-        for to in active(view) {
+    let there = || active(view).filter(|id| up(*id));
+    for from in there() {
+        for to in there() {
             let (high, low) = (view.voters_on(from), view.voters_on(to));
             if high > low + 1 {
                 pairs.push((high - low, from, to));
@@ -135,8 +142,8 @@ fn even(view: &MetaView) -> Option<Step> {
 }
 
 /// The best node for another voter of a shard: the least crowded site, then the fewest replicas.
-fn best_target(view: &MetaView, place: &ShardPlace, instead_of: Option<NodeId>) -> Option<NodeId> {
-    let free = active(view).filter(|id| !place.voters.contains(id));
+fn best_target(view: &MetaView, up: Up, place: &ShardPlace, instead_of: Option<NodeId>) -> Option<NodeId> {
+    let free = active(view).filter(|id| up(*id) && !place.voters.contains(id));
     free.min_by_key(|id| (crowd(view, place, *id, instead_of.unwrap_or_default()), view.voters_on(*id), *id))
 }
 

@@ -39,7 +39,7 @@ fn take(view: &mut MetaView, step: &Step) {
 
 fn settle(view: &mut MetaView) -> usize {
     for steps in 0..1_000 {
-        match next_step(view) {
+        match next_step(view, |_| true) {
             Some(step) => take(view, &step),
             None => return steps,
         }
@@ -119,6 +119,17 @@ fn a_node_that_goes_without_a_successor_is_emptied_too() {
     settle(&mut view);
     assert_eq!(view.nodes[&3].state, Decommissioned);
     assert!(view.places().all(|place| place.voters.len() == 2));
+}
+
+#[test]
+fn a_node_that_goes_waits_for_a_successor_that_is_out_of_reach() {
+    let mut view = view(&[(1, "a", Active), (2, "b", Active), (3, "c", Decommissioning), (4, "c", Active)], 2);
+    for place in view.meta.iter_mut().chain(&mut view.shards) {
+        place.voters = vec![1, 2, 3];
+    }
+    assert_eq!(next_step(&view, |id| id != 4), None);
+    let back = next_step(&view, |_| true);
+    assert!(matches!(back, Some(Step::MoveReplica { from: 3, to: 4, .. })), "{back:?}");
 }
 
 #[test]

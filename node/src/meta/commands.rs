@@ -51,16 +51,10 @@ pub(super) fn active(view: &MetaView) -> impl Iterator<Item = &NodeRow> {
     view.nodes.values().filter(|row| row.state == NodeState::Active)
 }
 
-/// The next step of placement, as voters. Nodes that are out of reach are no targets: they stand by until they are back.
+/// The next step of placement, as voters.
 pub(super) fn next_step(view: &MetaView, reachable: impl Fn(NodeId) -> bool) -> Option<Next> {
-    let mut seen = view.clone();
-    for row in seen.nodes.values_mut() {
-        if row.state == NodeState::Active && !reachable(row.info.id) {
-            row.state = NodeState::Standby;
-        }
-    }
     let voters = |shard: ShardId| view.place(shard).map(|place| place.voters.clone()).unwrap_or_default();
-    Some(match placement::next_step(&seen)? {
+    Some(match placement::next_step(view, reachable)? {
         Step::MoveReplica { shard, from, to } => {
             Next::Voters(shard, voters(shard).into_iter().map(|id| if id == from { to } else { id }).collect())
         }
