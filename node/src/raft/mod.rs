@@ -39,6 +39,7 @@ mod membership;
 mod network;
 mod node_info;
 mod peers;
+mod pipeline;
 mod progress;
 mod proposal;
 mod send_snapshot;

@@ -1,6 +1,5 @@
 //! openraft's network over the peers' streams.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +20,7 @@ use openraft::raft::{
 use super::entry::Entry;
 use super::node_info::Member;
 use super::peers::{Peer, PeerError, Peers, Pending};
+use super::pipeline::Pipeline;
 use super::snapshot::SnapshotHandle;
 use super::transfers::Transfers;
 use super::types::{LogId, Snapshot, Types, Vote};
@@ -69,25 +69,27 @@ pub struct Client {
     shard: ShardId,
     peer: Arc<Peer>,
     transfers: Arc<Transfers>,
-    window: usize,
+    pub(super) window: usize,
     within: Duration,
 }
 
 /// What is known of an append that is under way.
-struct InFlight {
-    pending: Pending,
+pub(super) struct InFlight {
+    pub(super) pending: Pending,
     sent: Option<LogId>,
 }
 
 impl Client {
-    async fn send(&self, request: &AppendEntriesRequest<Types>) -> Result<InFlight, RPCError<Types>> {
+    /// Sends an append.
+    pub(super) async fn send(&self, request: &AppendEntriesRequest<Types>) -> Result<InFlight, RPCError<Types>> {
         let sent = request.entries.last().map(Entry::position).or(request.prev_log_id);
         let call = Call::Append(wire::from_append(request));
         let pending = self.peer.send(self.shard, call, self.within).await.map_err(rpc_error)?;
         Ok(InFlight { pending, sent })
     }
 
-    async fn appended(&self, in_flight: InFlight) -> Result<StreamAppendResult<Types>, RPCError<Types>> {
+    /// The answer to an append.
+    pub(super) async fn appended(&self, in_flight: InFlight) -> Result<StreamAppendResult<Types>, RPCError<Types>> {
         match in_flight.pending.answer().await.map_err(rpc_error)? {
             Answer::Append(answer) => wire::to_appended(answer, in_flight.sent).map_err(|e| network_error(&e)),
             _ => Err(foreign()),
@@ -116,64 +118,6 @@ fn foreign() -> RPCError<Types> {
     RPCError::Network(NetworkError::from_string("the peer answered another kind of request"))
 }
 
-/// A pipeline of appends: sends up to the window ahead, yields answers in order.
-struct Pipeline<'s, S> {
-    client: &'s Client,
-    requests: S,
-    /// No more requests will come.
-    drained: bool,
-    failed: bool,
-    in_flight: VecDeque<InFlight>,
-}
-
-impl<S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'_, S> {
-    async fn next(&mut self) -> Option<Result<StreamAppendResult<Types>, RPCError<Types>>> {
-        if self.failed {
-            return None;
-        }
-        let result = self.advance().await?;
-        // After anything but a success openraft starts a new stream.
-        self.failed = !matches!(result, Ok(Ok(_)));
-        Some(result)
-    }
-
-    async fn advance(&mut self) -> Option<Result<StreamAppendResult<Types>, RPCError<Types>>> {
-        loop {
-            let may_send = !self.drained && self.in_flight.len() < self.client.window;
-            let Some(oldest) = self.in_flight.front_mut() else {
-                if self.drained {
-                    return None;
-                }
-                let request = self.requests.next().await;
-                if let Err(error) = self.send(request).await {
-                    return Some(Err(error));
-                }
-                continue;
-            };
-            tokio::select! {
-                biased;
-                request = self.requests.next(), if may_send => {
-                    if let Err(error) = self.send(request).await {
-                        return Some(Err(error));
-                    }
-                }
-                () = oldest.pending.ready() => {
-                    let oldest = self.in_flight.pop_front()?;
-                    return Some(self.client.appended(oldest).await);
-                }
-            }
-        }
-    }
-
-    async fn send(&mut self, request: Option<AppendEntriesRequest<Types>>) -> Result<(), RPCError<Types>> {
-        match request {
-            None => self.drained = true,
-            Some(request) => self.in_flight.push_back(self.client.send(&request).await?),
-        }
-        Ok(())
-    }
-}
-
 impl RaftNetworkV2<Types> for Client {
     type SnapshotData = SnapshotHandle;
 
@@ -198,9 +142,7 @@ impl RaftNetworkV2<Types> for Client {
     where
         S: Stream<Item = AppendEntriesRequest<Types>> + Send + Unpin + 'static,
     {
-        let client: &'s Client = self;
-        let pipeline = Pipeline { client, requests: input, drained: false, failed: false, in_flight: VecDeque::new() };
-        let answers = stream::unfold(pipeline, |mut pipeline| async move {
+        let answers = stream::unfold(Pipeline::new(self, input), |mut pipeline| async move {
             let answer = pipeline.next().await?;
             Some((answer, pipeline))
         });

@@ -1,0 +1,168 @@
+//! Appends to one follower of one shard: sent up to the window ahead, answered in order.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt};
+use openraft::errors::RPCError;
+use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
+use tokio::time::Instant;
+
+use super::network::{Client, InFlight};
+use super::types::Types;
+
+/// How long the news of a commit waits for entries to ride with. Followers show nobody what they apply, and an heir learns at its
+/// election what is committed, so nobody waits for it; at 100 entries a second of a shard most of them ride.
+const RIDE: Duration = Duration::from_millis(10);
+
+/// A pipeline of appends.
+pub(super) struct Pipeline<'s, S> {
+    client: &'s Client,
+    requests: S,
+    /// No more requests will come.
+    drained: bool,
+    failed: bool,
+    riders: Riders<AppendEntriesRequest<Types>>,
+    in_flight: VecDeque<InFlight>,
+}
+
+impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> {
+    pub(super) fn new(client: &'s Client, requests: S) -> Self {
+        let riders = Riders { streams: false, waits: None };
+        Pipeline { client, requests, drained: false, failed: false, riders, in_flight: VecDeque::new() }
+    }
+
+    /// The next answer; the last one that is no success ends it: openraft starts a new stream then.
+    pub(super) async fn next(&mut self) -> Option<Result<StreamAppendResult<Types>, RPCError<Types>>> {
+        if self.failed {
+            return None;
+        }
+        let result = self.advance().await.transpose()?;
+        self.failed = !matches!(result, Ok(Ok(_)));
+        Some(result)
+    }
+
+    async fn advance(&mut self) -> Result<Option<StreamAppendResult<Types>>, RPCError<Types>> {
+        while !(self.drained && self.in_flight.is_empty()) {
+            let may_take = !self.drained && self.in_flight.len() < self.client.window;
+            let leaves_at = self.riders.leaves_at();
+            tokio::select! {
+                biased;
+                request = self.requests.next(), if may_take => {
+                    self.drained = request.is_none();
+                    let leaves = match request {
+                        None => self.riders.leave(),
+                        Some(request) => self.riders.take(request, Instant::now()),
+                    };
+                    self.send(leaves).await?;
+                }
+                () = answered(&mut self.in_flight) => {
+                    let Some(oldest) = self.in_flight.pop_front() else { continue };
+                    return self.client.appended(oldest).await.map(Some);
+                }
+                () = tokio::time::sleep_until(leaves_at.unwrap_or_else(Instant::now)), if leaves_at.is_some() => {
+                    let leaves = self.riders.leave();
+                    self.send(leaves).await?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn send(&mut self, request: Option<AppendEntriesRequest<Types>>) -> Result<(), RPCError<Types>> {
+        if let Some(request) = request {
+            self.in_flight.push_back(self.client.send(&request).await?);
+        }
+        Ok(())
+    }
+}
+
+/// Waits until the oldest has its answer; for ever if there is none.
+async fn answered(in_flight: &mut VecDeque<InFlight>) {
+    match in_flight.front_mut() {
+        Some(oldest) => oldest.pending.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// News of commits on their way.
+///
+/// An append without entries, once entries have gone out, only tells how far they are committed. It waits for [`RIDE`], and whatever
+/// leaves before tells the same: a follower is sent, answers and is heard once for each entry instead of twice. What another
+/// append has told gets no answer of its own; openraft takes an answer for all that was asked before it.
+struct Riders<R> {
+    /// Whether entries have gone out.
+    streams: bool,
+    /// What waits, and until when.
+    waits: Option<(R, Instant)>,
+}
+
+/// An append, as far as the rule goes.
+trait HasEntries {
+    fn has_entries(&self) -> bool;
+}
+
+impl HasEntries for AppendEntriesRequest<Types> {
+    fn has_entries(&self) -> bool {
+        !self.entries.is_empty()
+    }
+}
+
+impl<R: HasEntries> Riders<R> {
+    /// Takes the next request; what is to leave now.
+    fn take(&mut self, request: R, now: Instant) -> Option<R> {
+        if request.has_entries() || !self.streams {
+            self.streams |= request.has_entries();
+            self.waits = None;
+            return Some(request);
+        }
+        let until = self.leaves_at().unwrap_or(now + RIDE);
+        self.waits = Some((request, until));
+        None
+    }
+
+    /// When what waits must leave.
+    fn leaves_at(&self) -> Option<Instant> {
+        self.waits.as_ref().map(|(_, until)| *until)
+    }
+
+    /// What waits leaves.
+    fn leave(&mut self) -> Option<R> {
+        self.waits.take().map(|(request, _)| request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many entries, and how far they are committed.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Append(usize, u64);
+
+    impl HasEntries for Append {
+        fn has_entries(&self) -> bool {
+            self.0 > 0
+        }
+    }
+
+    #[test]
+    fn news_of_commits_rides_with_entries_or_leaves_in_time() {
+        let (mut riders, now) = (Riders { streams: false, waits: None }, Instant::now());
+        assert_eq!(
+            riders.take(Append(0, 1), now),
+            Some(Append(0, 1)),
+            "before the first entries it asks where the log ends"
+        );
+        assert_eq!(riders.take(Append(2, 1), now), Some(Append(2, 1)));
+        assert_eq!((riders.take(Append(0, 2), now), riders.leaves_at()), (None, Some(now + RIDE)));
+        let later = now + RIDE / 2;
+        assert_eq!(riders.take(Append(0, 3), later), None);
+        assert_eq!(riders.leaves_at(), Some(now + RIDE), "newer news leaves no later");
+        assert_eq!(riders.leave(), Some(Append(0, 3)), "and is the newest");
+        assert_eq!((riders.leave(), riders.leaves_at()), (None, None));
+        assert_eq!(riders.take(Append(0, 4), later), None);
+        assert_eq!(riders.take(Append(1, 5), later), Some(Append(1, 5)), "entries tell it");
+        assert_eq!((riders.leave(), riders.leaves_at()), (None, None));
+    }
+}
