@@ -1,5 +1,7 @@
 //! Calls about messages and history.
 
+use std::time::Duration;
+
 use hansard_proto::v1::{
     Commit, EditMessageRequest, EditMessageResponse, ListHistoryRequest, ListHistoryResponse, ListUnreadRequest,
     ListUnreadResponse, MarkReadRequest, MarkReadResponse, RedactMessageRequest, RedactMessageResponse,
@@ -10,6 +12,9 @@ use crate::{
     rooms::{new_id, required},
 };
 
+/// The longest that the wire has.
+const FOR_EVER: prost_types::Duration = prost_types::Duration { seconds: i64::MAX, nanos: 0 };
+
 impl Client {
     /// A page of a room's events and gaps: with `before_seq` the newest below it, else (0) the oldest above `after_seq`.
     pub async fn history(
@@ -19,8 +24,29 @@ impl Client {
         before_seq: u64,
         page_size: i32,
     ) -> Result<ListHistoryResponse, ClientError> {
-        let request = ListHistoryRequest { room: room.to_owned(), after_seq, before_seq, page_size };
-        self.call("hansard.v1.MessageService/ListHistory", &request, None).await
+        let request =
+            ListHistoryRequest { room: room.to_owned(), after_seq, before_seq, page_size, max_staleness: None };
+        self.list_history(&request).await
+    }
+
+    /// A page as [`Client::history`] gives it, or as it was at most `max_staleness` ago, from a replica near the router: `staleness` in the
+    /// answer says how old it is at most. At most 60 s.
+    pub async fn history_within(
+        &self,
+        max_staleness: Duration,
+        room: &str,
+        after_seq: u64,
+        before_seq: u64,
+        page_size: i32,
+    ) -> Result<ListHistoryResponse, ClientError> {
+        // What is no duration on the wire is far more than may be asked for.
+        let max_staleness = Some(max_staleness.try_into().unwrap_or(FOR_EVER));
+        let request = ListHistoryRequest { room: room.to_owned(), after_seq, before_seq, page_size, max_staleness };
+        self.list_history(&request).await
+    }
+
+    async fn list_history(&self, request: &ListHistoryRequest) -> Result<ListHistoryResponse, ClientError> {
+        self.call("hansard.v1.MessageService/ListHistory", request, None).await
     }
 
     /// Puts a new text in the place of an own message.

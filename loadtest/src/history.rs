@@ -213,7 +213,7 @@ mod tests {
 
     fn page(from: u64, to: u64, head: u64) -> ListHistoryResponse {
         let events = (from..=to).map(|seq| Event { seq, ..Event::default() }).collect();
-        ListHistoryResponse { events, gaps: Vec::new(), from_seq: from, to_seq: to, head_seq: head }
+        ListHistoryResponse { events, gaps: Vec::new(), from_seq: from, to_seq: to, head_seq: head, staleness: None }
     }
 
     #[test]

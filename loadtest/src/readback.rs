@@ -61,6 +61,7 @@ mod tests {
             from_seq,
             to_seq,
             head_seq: to_seq,
+            staleness: None,
         }
     }
 

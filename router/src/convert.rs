@@ -7,7 +7,7 @@ use hansard_domain::{Kind, PersonId, RoomId};
 use hansard_proto::cluster::v1 as edge;
 pub(crate) use hansard_proto::convert::{duration, timestamp};
 use hansard_proto::v1;
-use prost_types::Timestamp;
+use prost_types::{Duration, Timestamp};
 
 use crate::hub::SharedEvent;
 use crate::session::{Item, Page};
@@ -18,6 +18,11 @@ const SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 /// A timestamp from seconds UTC; the first or last one for what is beyond them, as tokens and clients may say.
 pub(crate) fn timestamp_s(seconds: i64) -> Timestamp {
     Timestamp { seconds: seconds.clamp(*SECONDS.start(), *SECONDS.end()), nanos: 0 }
+}
+
+/// A duration from milliseconds.
+pub(crate) fn milliseconds(milliseconds: u32) -> Duration {
+    Duration { seconds: i64::from(milliseconds / 1_000), nanos: (milliseconds % 1_000 * 1_000_000) as i32 }
 }
 
 /// A room's id from the wire.

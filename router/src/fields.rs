@@ -1,10 +1,12 @@
 //! Fields of requests, checked. Each error names the field and says what is wanted.
 
 use hansard_domain::limits::{
-    DEFAULT_PAGE, MAX_NAME_BYTES, MAX_PAGE, MAX_REASON_BYTES, MAX_SUBJECT_BYTES, MAX_TEXT_BYTES, MAX_TOPIC_BYTES,
+    DEFAULT_PAGE, MAX_NAME_BYTES, MAX_PAGE, MAX_REASON_BYTES, MAX_STALENESS, MAX_SUBJECT_BYTES, MAX_TEXT_BYTES,
+    MAX_TOPIC_BYTES,
 };
 use hansard_domain::{PersonId, RequestId, Role, RoomId};
 use hansard_proto::v1;
+use prost_types::Duration;
 
 use crate::reason;
 use crate::refuse::{Fault, field, too_long};
@@ -90,6 +92,15 @@ pub(crate) fn page_size(size: i32) -> Checked<u32> {
         Ok(size) if size <= MAX_PAGE => Ok(size as u32),
         _ => Err(field(reason::BAD_PAGE, "page_size", format!("`page_size` must be 0 to {MAX_PAGE}"))),
     }
+}
+
+/// How old a view may be, in milliseconds, rounded down; 0 if it may not.
+pub(crate) fn max_staleness(asked: Option<Duration>) -> Checked<u32> {
+    let Some(asked) = asked else { return Ok(0) };
+    let asked = std::time::Duration::try_from(asked).ok().filter(|asked| *asked <= MAX_STALENESS);
+    let most = MAX_STALENESS.as_secs();
+    let bad = || field(reason::BAD_PAGE, "max_staleness", format!("`max_staleness` must be 0 to {most} s"));
+    Ok(asked.ok_or_else(bad)?.as_millis() as u32)
 }
 
 /// A list of people.

@@ -193,6 +193,9 @@ pub(crate) struct HistoryArgs {
     /// How many events.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: u32,
+    /// Seconds, at most 60: a view of this age will do, which a node at the router's site may have.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) max_staleness: Option<u64>,
 }
 
 /// `edit ROOM SEQ TEXT`

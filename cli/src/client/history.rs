@@ -1,5 +1,7 @@
 //! `hansard history`.
 
+use std::time::Duration;
+
 use hansard_client::{
     Client,
     v1::{Event, Gap, ListHistoryResponse},
@@ -13,9 +15,10 @@ const PAGE: u32 = 1_000;
 /// Prints a part of a room's history, oldest first.
 pub(crate) async fn run(args: &HistoryArgs) -> anyhow::Result<()> {
     let client = args.options.connect().await?;
+    let reader = Reader { client: &client, args };
     let (events, gaps) = match args.before {
-        Some(before) => backwards(&client, args, before).await?,
-        None => forwards(&client, args, args.after.unwrap_or(0)).await?,
+        Some(before) => reader.backwards(before).await?,
+        None => reader.forwards(args.after.unwrap_or(0)).await?,
     };
     let mut printer = Printer { output: args.options.output, names: Names::default() };
     printer.names.learn_events(&client, &events).await;
@@ -29,38 +32,51 @@ pub(crate) async fn run(args: &HistoryArgs) -> anyhow::Result<()> {
     gaps.try_for_each(|gap| printer.gap(gap))
 }
 
-fn page_size(args: &HistoryArgs, have: usize) -> i32 {
-    let left = args.limit as usize - have;
-    left.min(PAGE as usize) as i32
+/// Reads page by page.
+struct Reader<'a> {
+    client: &'a Client,
+    args: &'a HistoryArgs,
 }
 
-async fn forwards(client: &Client, args: &HistoryArgs, from: u64) -> anyhow::Result<(Vec<Event>, Vec<Gap>)> {
-    let (mut events, mut gaps, mut after) = (Vec::new(), Vec::new(), from);
-    while events.len() < args.limit as usize {
-        let size = page_size(args, events.len());
-        let page = client.history(&args.room, after, 0, size).await?;
-        let ListHistoryResponse { events: more, gaps: hidden, to_seq, head_seq, .. } = page;
-        events.extend(more);
-        gaps.extend(hidden);
-        if to_seq <= after || to_seq >= head_seq {
-            break;
-        }
-        after = to_seq;
+impl Reader<'_> {
+    /// The next page, when there are so many events already.
+    async fn page(&self, have: usize, after: u64, before: u64) -> anyhow::Result<ListHistoryResponse> {
+        let left = self.args.limit as usize - have;
+        let (room, size) = (&self.args.room, left.min(PAGE as usize) as i32);
+        Ok(match self.args.max_staleness {
+            None => self.client.history(room, after, before, size).await?,
+            Some(seconds) => {
+                self.client.history_within(Duration::from_secs(seconds), room, after, before, size).await?
+            }
+        })
     }
-    Ok((events, gaps))
-}
 
-async fn backwards(client: &Client, args: &HistoryArgs, from: u64) -> anyhow::Result<(Vec<Event>, Vec<Gap>)> {
-    let (mut events, mut gaps, mut before) = (Vec::new(), Vec::new(), from);
-    while events.len() < args.limit as usize && before > 1 {
-        let size = page_size(args, events.len());
-        let page = client.history(&args.room, 0, before, size).await?;
-        if page.from_seq == 0 || page.from_seq >= before {
-            break;
+    async fn forwards(&self, from: u64) -> anyhow::Result<(Vec<Event>, Vec<Gap>)> {
+        let (mut events, mut gaps, mut after) = (Vec::new(), Vec::new(), from);
+        while events.len() < self.args.limit as usize {
+            let page = self.page(events.len(), after, 0).await?;
+            let ListHistoryResponse { events: more, gaps: hidden, to_seq, head_seq, .. } = page;
+            events.extend(more);
+            gaps.extend(hidden);
+            if to_seq <= after || to_seq >= head_seq {
+                break;
+            }
+            after = to_seq;
         }
-        before = page.from_seq;
-        events.splice(0..0, page.events);
-        gaps.splice(0..0, page.gaps);
+        Ok((events, gaps))
     }
-    Ok((events, gaps))
+
+    async fn backwards(&self, from: u64) -> anyhow::Result<(Vec<Event>, Vec<Gap>)> {
+        let (mut events, mut gaps, mut before) = (Vec::new(), Vec::new(), from);
+        while events.len() < self.args.limit as usize && before > 1 {
+            let page = self.page(events.len(), 0, before).await?;
+            if page.from_seq == 0 || page.from_seq >= before {
+                break;
+            }
+            before = page.from_seq;
+            events.splice(0..0, page.events);
+            gaps.splice(0..0, page.gaps);
+        }
+        Ok((events, gaps))
+    }
 }

@@ -47,7 +47,13 @@ async fn remove(owner: &mut Person, room: &str, person: &str) -> u64 {
 
 /// A page of history.
 async fn page(who: &mut Person, room: &str, after: u64, before: u64, size: i32) -> Result<ListHistoryResponse, String> {
-    let request = ListHistoryRequest { room: room.to_owned(), after_seq: after, before_seq: before, page_size: size };
+    let request = ListHistoryRequest {
+        room: room.to_owned(),
+        after_seq: after,
+        before_seq: before,
+        page_size: size,
+        max_staleness: None,
+    };
     who.call("MessageService/ListHistory", &request).await.map_err(|status| reason(&status))
 }
 

@@ -155,8 +155,8 @@ async fn stored(reader: &Client, room: &str) -> BTreeMap<u64, String> {
         let request = hansard_client::v1::ListHistoryRequest {
             room: room.to_owned(),
             after_seq: after,
-            before_seq: 0,
             page_size: 1_000,
+            ..Default::default()
         };
         let page: hansard_client::v1::ListHistoryResponse =
             reader.call("hansard.v1.MessageService/ListHistory", &request, None).await.expect("a page");

@@ -1,10 +1,10 @@
 //! One call: who asks, where, what; then the shard does it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hansard_domain::{
     PersonId, Refusal, RoomId, ShardId,
-    limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_BYTES},
+    limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_BYTES, MAX_STALENESS},
     meta::MetaView,
     read::{self, HistoryRequest, Listing, RoomFilter},
 };
@@ -18,7 +18,7 @@ use hansard_proto::{
 use hansard_storage::{ShardRows, StoreError};
 use tonic::Code;
 
-use super::{operate, people, refused, reply, status_view, views};
+use super::{nearby, operate, people, refused, reply, status_view, views};
 use crate::{
     shard::{ProposeError, ProposeRequest, RefusalReport, ShardHandle},
     state::Node,
@@ -149,7 +149,7 @@ async fn in_shard(node: &Arc<Node>, shard: &ShardHandle, principal: Principal, c
             proposed(node, shard.submit(wanted).await)
         }
         Call::ReportRefusals(report) => report_refusals(shard, principal, report).await,
-        Call::ReadHistory(wanted) => history(shard, principal, wanted).await.map(Outcome::History),
+        Call::ReadHistory(wanted) => history(node, shard, principal, wanted).await.map(Outcome::History),
         Call::ReadRoom(wanted) => {
             let room: RoomId = id_of_bytes("room", &wanted.room)?;
             read(shard, move |rows| read::room_view(rows, principal.person, room))
@@ -196,6 +196,7 @@ pub(super) fn limit(asked: u32) -> usize {
 }
 
 async fn history(
+    node: &Arc<Node>,
     shard: &ShardHandle,
     principal: Principal,
     wanted: &wire::ReadHistory,
@@ -208,7 +209,12 @@ async fn history(
         limit_bytes: if wanted.limit_bytes == 0 { MAX_PAGE_BYTES } else { wanted.limit_bytes as usize },
         from_now: wanted.from_now,
     };
-    let page = read(shard, move |rows| read::history(rows, principal.person, room, &request)).await?;
+    let max = Duration::from_millis(u64::from(wanted.max_staleness_ms)).min(MAX_STALENESS);
+    let look = move |rows: &ShardRows| read::history(rows, principal.person, room, &request);
+    let (page, age) = match max.is_zero() {
+        true => (read(shard, look).await?, Duration::ZERO),
+        false => nearby::read(node, shard, max, look).await?,
+    };
     Ok(wire::HistoryPage {
         entries: page.entries.iter().map(Into::into).collect(),
         gaps: page.gaps.into_iter().map(Into::into).collect(),
@@ -216,6 +222,8 @@ async fn history(
         to_seq: page.to,
         head_seq: page.head,
         ended: page.ended,
+        // Rounded up: it is a bound.
+        staleness_ms: u32::try_from(age.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX),
     })
 }
 

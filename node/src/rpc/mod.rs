@@ -6,6 +6,7 @@ mod edge;
 mod handshake;
 mod link;
 pub(crate) mod membership;
+mod nearby;
 mod operate;
 mod peer;
 mod people;

@@ -13,8 +13,12 @@ use hansard_proto::{
 use hansard_runtime::net::Role;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{handshake, membership, refused, reply};
-use crate::{raft::service, shard::ProposeError, state::Node};
+use super::{handshake, membership, nearby, refused, reply};
+use crate::{
+    raft::service,
+    shard::{ProposeError, ReadError},
+    state::Node,
+};
 
 /// See the module.
 pub(crate) struct Peer(pub(crate) Arc<Node>);
@@ -156,6 +160,25 @@ impl PeerService for Peer {
         Ok(Response::new(match found {
             Ok(nodes) => wire::ShardMembersResponse { done: true, leader: 0, nodes: nodes.into_iter().collect() },
             Err(leader) => wire::ShardMembersResponse { done: false, leader, nodes: Vec::new() },
+        }))
+    }
+
+    async fn read_index(
+        &self,
+        request: Request<wire::ReadIndexRequest>,
+    ) -> Result<Response<wire::ReadIndexResponse>, Status> {
+        self.admit(&request)?;
+        let request = request.into_inner();
+        self.0.binding.admit(&request.cluster)?;
+        let elsewhere =
+            |leader: Option<u64>| wire::ReadIndexResponse { leader: leader.unwrap_or(0), ..Default::default() };
+        let Some(replica) = self.0.host.replica(shard_id(&request.shard)?) else {
+            return Ok(Response::new(elsewhere(None)));
+        };
+        Ok(Response::new(match nearby::index(&replica).await {
+            Ok(index) => wire::ReadIndexResponse { done: true, leader: 0, index },
+            Err(ReadError::NotLeader { leader }) => elsewhere(leader),
+            Err(_) => elsewhere(None),
         }))
     }
 

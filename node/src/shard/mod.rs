@@ -36,6 +36,7 @@
 //!   status(&self) -> ReplicaStatus   // voters, learners, leader, term, applied index, record size and root
 //!   async wait_leadership(&self, Duration, FnMut(&Leadership) -> bool) -> Result<Leadership, ReadError>
 //!   async initialize(&self, Vec<NodeInfo>) -> Result<(), MembershipError>      // idempotent: Ok if it is initialised
+//!   async age_within(&self, Duration, ask) -> Result<Duration, ReadError>  // what is applied here is no older
 //!   async change_membership(&self, Vec<NodeInfo>, still_wanted) -> Result<(), MembershipError>  // learners first, then voters
 //!   async committed_members(&self) -> Result<BTreeSet<u64>, MembershipError>                    // voters or not
 //!
@@ -47,6 +48,7 @@
 mod answer;
 mod batch;
 mod error;
+mod freshness;
 mod handle;
 mod host;
 mod known;

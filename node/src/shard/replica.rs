@@ -9,6 +9,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::ReadError;
+use super::freshness::Freshness;
 use super::lag::{self, Lag};
 use super::leadership::{self, Leadership};
 use super::reads::{self, Reader, Unconfirmed};
@@ -16,6 +17,9 @@ use super::succession::Succession;
 use crate::raft::blocking::blocking;
 use crate::raft::types::Group;
 use crate::raft::{Detector, NodeInfo, Progress, RecordHead, Tuning};
+
+/// How long apply may take to come as far as the leader's, for a reader who puts up with some age: beyond it the leader answers sooner.
+const CATCHING_UP: Duration = Duration::from_millis(500);
 
 /// This node's replica of a shard. Clones are handles to the same replica.
 #[derive(Clone)]
@@ -31,6 +35,7 @@ pub(super) struct Inner {
     pub(super) tuning: Tuning,
     leadership: watch::Receiver<Leadership>,
     reads: mpsc::Sender<Reader>,
+    freshness: Freshness,
 }
 
 /// A replica at a moment.
@@ -69,7 +74,18 @@ impl Replica {
         let succession = Succession { shard: id, group: group.clone(), detector, turn: tuning.heartbeat };
         tokio::spawn(succession.keep());
         tokio::spawn(reads::confirm(group.clone(), progress.clone(), queue));
-        Replica { inner: Arc::new(Inner { id, group, store, progress, tuning, leadership, reads }) }
+        Replica {
+            inner: Arc::new(Inner {
+                id,
+                group,
+                store,
+                progress,
+                tuning,
+                leadership,
+                reads,
+                freshness: Freshness::default(),
+            }),
+        }
     }
 
     /// The shard.
@@ -127,6 +143,27 @@ impl Replica {
     pub async fn read<T>(&self, read: impl FnOnce(&ShardRows) -> Result<T, StoreError>) -> Result<T, ReadError> {
         self.read_index().await?;
         self.read_applied(read)
+    }
+
+    /// How old the rows here are at most, if that is no more than `max`, leader or not: they have all that was acknowledged so long
+    /// before the answer. If need be, `ask` is awaited, for the index up to which a leader that a quorum has confirmed
+    /// since has applied, and then that apply has come as far here.
+    ///
+    /// # Errors
+    /// Older, as far as is known.
+    pub async fn age_within(
+        &self,
+        max: Duration,
+        ask: impl Future<Output = Option<u64>>,
+    ) -> Result<Duration, ReadError> {
+        let confirm = async {
+            let Some(index) = ask.await else { return false };
+            let mut applied = self.inner.progress.applied();
+            let reached = applied.wait_for(|(_, applied)| *applied >= index);
+            matches!(tokio::time::timeout(CATCHING_UP, reached).await, Ok(Ok(_)))
+        };
+        let leader = self.leads().leader.filter(|leader| *leader != self.node());
+        self.inner.freshness.within(max, confirm).await.ok_or(ReadError::NotLeader { leader })
     }
 
     /// Reads the rows as they are applied here, leader or not. May wait for the disk.

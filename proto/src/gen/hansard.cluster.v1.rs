@@ -783,6 +783,49 @@ impl ::prost::Name for ShardMembersResponse {
         "/hansard.cluster.v1.ShardMembersResponse".into()
     }
 }
+/// See ReadIndex.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadIndexRequest {
+    /// The shard's id, 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub shard: ::prost::bytes::Bytes,
+    /// The asker's cluster, 16 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub cluster: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for ReadIndexRequest {
+    const NAME: &'static str = "ReadIndexRequest";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.ReadIndexRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.ReadIndexRequest".into()
+    }
+}
+/// See ReadIndex.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadIndexResponse {
+    /// Whether the answerer leads the shard, as a quorum confirmed after the question came.
+    #[prost(bool, tag = "1")]
+    pub done: bool,
+    /// Otherwise who leads the shard; 0 if nobody is known.
+    #[prost(uint64, tag = "2")]
+    pub leader: u64,
+    /// The log's index up to which it has applied: all that was acknowledged before the question.
+    #[prost(uint64, tag = "3")]
+    pub index: u64,
+}
+impl ::prost::Name for ReadIndexResponse {
+    const NAME: &'static str = "ReadIndexResponse";
+    const PACKAGE: &'static str = "hansard.cluster.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "hansard.cluster.v1.ReadIndexResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/hansard.cluster.v1.ReadIndexResponse".into()
+    }
+}
 /// See NoteRefusal.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NoteRefusalRequest {
@@ -1121,6 +1164,31 @@ pub mod peer_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// How far a shard has been applied by its leader, a quorum having confirmed that it leads. Asked by a replica that shows what it has.
+        pub async fn read_index(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReadIndexRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReadIndexResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hansard.cluster.v1.PeerService/ReadIndex",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hansard.cluster.v1.PeerService", "ReadIndex"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Notes in the record that a person's request was refused, asked of the leader of the person's home shard by the node that
         /// refused it.
         pub async fn note_refusal(
@@ -1228,6 +1296,14 @@ pub mod peer_service_server {
             request: tonic::Request<super::ShardMembersRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ShardMembersResponse>,
+            tonic::Status,
+        >;
+        /// How far a shard has been applied by its leader, a quorum having confirmed that it leads. Asked by a replica that shows what it has.
+        async fn read_index(
+            &self,
+            request: tonic::Request<super::ReadIndexRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReadIndexResponse>,
             tonic::Status,
         >;
         /// Notes in the record that a person's request was refused, asked of the leader of the person's home shard by the node that
@@ -1666,6 +1742,51 @@ pub mod peer_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ShardMembersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hansard.cluster.v1.PeerService/ReadIndex" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReadIndexSvc<T: PeerService>(pub Arc<T>);
+                    impl<
+                        T: PeerService,
+                    > tonic::server::UnaryService<super::ReadIndexRequest>
+                    for ReadIndexSvc<T> {
+                        type Response = super::ReadIndexResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReadIndexRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PeerService>::read_index(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReadIndexSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2197,6 +2318,9 @@ pub struct ReadHistory {
     /// Answer with an empty page at the head.
     #[prost(bool, tag = "6")]
     pub from_now: bool,
+    /// How old the view may be, milliseconds. 0: only the leader answers, once a quorum has confirmed it.
+    #[prost(uint32, tag = "7")]
+    pub max_staleness_ms: u32,
 }
 impl ::prost::Name for ReadHistory {
     const NAME: &'static str = "ReadHistory";
@@ -2229,6 +2353,9 @@ pub struct HistoryPage {
     /// The principal's view ends at to_seq: the person left or was removed there, and gets nothing above it.
     #[prost(bool, tag = "6")]
     pub ended: bool,
+    /// How old the view is at most, milliseconds; 0 where none was allowed.
+    #[prost(uint32, tag = "7")]
+    pub staleness_ms: u32,
 }
 impl ::prost::Name for HistoryPage {
     const NAME: &'static str = "HistoryPage";

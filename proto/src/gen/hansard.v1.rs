@@ -2893,6 +2893,10 @@ pub struct ListHistoryRequest {
     /// At most 1,000 events; 100 if not said. A page is also bounded to 1 MiB.
     #[prost(int32, tag = "4")]
     pub page_size: i32,
+    /// How old the view may be, at most 60 s. Not said, or 0: nothing that was committed before the call is missing. Else a replica near
+    /// the router may answer, and what is newer, redactions and removals included, may be missing.
+    #[prost(message, optional, tag = "5")]
+    pub max_staleness: ::core::option::Option<::prost_types::Duration>,
 }
 impl ::prost::Name for ListHistoryRequest {
     const NAME: &'static str = "ListHistoryRequest";
@@ -2922,6 +2926,10 @@ pub struct ListHistoryResponse {
     /// The room's newest seq that the caller may know of.
     #[prost(uint64, tag = "5")]
     pub head_seq: u64,
+    /// How old the view is at most, if the call allowed any age. By the answering node's clock, from before it asked how far the shard is
+    /// committed until it read.
+    #[prost(message, optional, tag = "6")]
+    pub staleness: ::core::option::Option<::prost_types::Duration>,
 }
 impl ::prost::Name for ListHistoryResponse {
     const NAME: &'static str = "ListHistoryResponse";

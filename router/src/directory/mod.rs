@@ -6,7 +6,7 @@ mod tests;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use hansard_domain::{ClusterId, PersonId};
+use hansard_domain::{ClusterId, NodeId, PersonId};
 use hansard_proto::cluster::v1 as edge;
 use hansard_proto::rpc::Status;
 use tokio::time::Instant;
@@ -33,6 +33,11 @@ impl Directory {
     /// See [`State::route`].
     pub(crate) fn route(&self, target: Target) -> Option<Route> {
         self.read().route(target)
+    }
+
+    /// See [`State::voters_at`].
+    pub(crate) fn voters_at(&self, target: Target, site: &str) -> Vec<NodeId> {
+        self.read().voters_at(target, site)
     }
 
     /// The cluster.

@@ -124,6 +124,14 @@ impl State {
         Some(Route { shard, epoch: place.epoch, leader: self.leader(shard) })
     }
 
+    /// Voters of a target's shard that are at a site; none until a placement is known, nor for meta.
+    pub(crate) fn voters_at(&self, target: Target, site: &str) -> Vec<NodeId> {
+        let (Some(route), Some(placement)) = (self.route(target), &self.placement) else { return vec![] };
+        let place = placement.shards.iter().find(|place| *place.shard == *route.shard.as_bytes());
+        let here = |id: &u64| placement.nodes.iter().any(|node| node.id == *id && node.site == site);
+        place.map_or_else(Vec::new, |place| place.voters.iter().copied().filter(here).collect())
+    }
+
     /// How many shards there are, without meta.
     pub(crate) fn shards(&self) -> usize {
         self.placement.as_ref().map_or(0, |placement| placement.shards.len())

@@ -47,21 +47,36 @@ pub(super) async fn list_history(cx: &Cx<'_>, asked: v1::ListHistoryRequest) -> 
     if asked.before_seq != 0 && asked.after_seq != 0 {
         return Err(field(reason::BAD_PAGE, "before_seq", "give `after_seq` or `before_seq`, not both"));
     }
-    let call = Call::ReadHistory(ReadHistory {
+    let max_staleness_ms = fields::max_staleness(asked.max_staleness)?;
+    let target = Target::Room(room);
+    let newest = ReadHistory {
         room: bytes(room),
         after_seq: asked.after_seq,
         before_seq: asked.before_seq,
         limit,
         limit_bytes: MAX_PAGE_BYTES as u32,
         from_now: false,
-    });
-    let Outcome::History(page) = cx.ask(Target::Room(room), call).await? else { return Err(wrong_answer()) };
+        max_staleness_ms: 0,
+    };
+    let near = match max_staleness_ms {
+        0 => None,
+        _ => {
+            let call = Call::ReadHistory(ReadHistory { max_staleness_ms, ..newest.clone() });
+            cx.edge.upstream.ask_near(cx.who, target, call).await
+        }
+    };
+    let answer = match near {
+        Some(answer) => answer,
+        None => cx.ask(target, Call::ReadHistory(newest)).await?,
+    };
+    let Outcome::History(page) = answer else { return Err(wrong_answer()) };
     Ok(v1::ListHistoryResponse {
         events: page.entries.iter().map(|entry| convert::event(room, entry)).collect(),
         gaps: page.gaps.iter().map(|gap| convert::gap(&asked.room, gap)).collect(),
         from_seq: page.from_seq,
         to_seq: page.to_seq,
         head_seq: page.head_seq,
+        staleness: (max_staleness_ms > 0).then(|| convert::milliseconds(page.staleness_ms)),
     })
 }
 

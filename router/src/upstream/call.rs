@@ -28,6 +28,9 @@ use crate::principal::Principal;
 use crate::proposal::{Committed, Proposal};
 use crate::{reason, refuse};
 
+/// How long a replica near may take to answer before the leader is asked: it asks the leader itself, for less.
+const NEAR: Duration = Duration::from_millis(1_500);
+
 /// What people are told of an unknown outcome.
 const UNKNOWN: &str = "no leader answered in time; the outcome is unknown: send again with the same request id";
 
@@ -76,6 +79,28 @@ impl Upstream {
         let answer = self.until(started + CALL_TIMEOUT, target, template, None).await;
         self.metrics.upstream(&answer, started.elapsed());
         answer
+    }
+
+    /// Asks one replica of the target's shard at this router's site, once. `None`: there is none, or it does not answer that in time, and
+    /// the leader is to be asked.
+    pub(crate) async fn ask_near(&self, who: &Principal, target: Target, call: Call) -> Option<Outcome> {
+        let started = Instant::now();
+        let route = self.directory.route(target)?;
+        let voters = self.directory.voters_at(target, &self.hello.site);
+        let conn = voters.into_iter().find_map(|voter| self.conn(voter))?;
+        let traceparent = telemetry::traceparent(&tracing::Span::current());
+        let call = NodeCall {
+            shard: bytes(route.shard),
+            epoch: route.epoch,
+            principal: Some(who.to_wire()),
+            traceparent: traceparent.unwrap_or_default(),
+            deadline_ms: u32::try_from(NEAR.as_millis()).unwrap_or(u32::MAX),
+            call: Some(call),
+            ..NodeCall::default()
+        };
+        let outcome = judge(conn.call(route.shard, call, started + NEAR).await).ok()?;
+        self.metrics.upstream_seconds.observe(started.elapsed().as_secs_f64());
+        Some(outcome)
     }
 
     /// Asks every linked node at once, without another try; their answers, but no refusals.

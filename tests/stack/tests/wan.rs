@@ -191,6 +191,46 @@ async fn an_ack_costs_the_way_to_the_nearest_quorum_and_no_more() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_may_be_a_little_old_is_read_at_the_own_site() {
+    let world = World::start().await;
+    let (boston, denver) = (world.client(0).await, world.client(1).await);
+    let room = boston.create_room("far and near", "", Visibility::Private).await.expect("a room").id;
+    let old = Duration::from_secs(60);
+    for (n, leader) in SITES.into_iter().enumerate() {
+        lead(&boston, world.ids[n]).await;
+        let sent = boston.send(&room, "hello, all").await.expect("committed").seq;
+        let from = Instant::now();
+        let newest = boston.history(&room, 0, 0, 0).await.expect("a page");
+        let (newest_took, way) = (from.elapsed(), world.nearest_quorum(leader) + world.round_trip("boston", leader));
+        assert_eq!((newest.head_seq, newest.staleness), (sent, None));
+        assert!(newest_took >= way, "{newest_took:?} is faster than light: the test measures nothing");
+        // Who asks first waits for the leader; from then on the site knows.
+        let asked = Instant::now();
+        let page = boston.history_within(old, &room, 0, 0, 0).await.expect("a page");
+        assert!(page.staleness.is_some(), "{page:?}");
+        let mut times = Vec::new();
+        for _ in 0..SENDS {
+            let from = Instant::now();
+            let page = boston.history_within(old, &room, 0, 0, 0).await.expect("a page");
+            times.push(from.elapsed());
+            let age = Duration::try_from(page.staleness.expect("an age")).expect("positive");
+            assert_eq!(page.head_seq, sent);
+            assert!(age <= old && age <= asked.elapsed() + old, "{age:?}");
+        }
+        times.sort_unstable();
+        println!("leader in {leader}, reader in Boston: newest {newest_took:?}, a little old {:?}", times[SENDS / 2]);
+        assert!(times[SENDS / 2] <= SLACK, "{times:?} with the leader in {leader}");
+    }
+    // What is not old enough is not shown: the reader's own message is, where no age is allowed for.
+    let sent = denver.create_room("another", "", Visibility::Private).await.expect("a room");
+    let page = denver.history_within(Duration::from_millis(1), &sent.id, 0, 0, 0).await.expect("the leader's page");
+    assert_eq!(page.head_seq, 1);
+    for node in world.nodes {
+        node.shutdown().await;
+    }
+}
+
 /// Sends a message from the first office, and says how long its ack took.
 async fn time_a_send(world: &World, client: &Client, room: &str, what: &str) {
     let from = Instant::now();

@@ -351,6 +351,13 @@ impl PeerService for Serves {
         Err(Status::unavailable("tests ask replicas themselves"))
     }
 
+    async fn read_index(
+        &self,
+        _: Request<wire::ReadIndexRequest>,
+    ) -> Result<Response<wire::ReadIndexResponse>, Status> {
+        Err(Status::unavailable("tests ask by hand"))
+    }
+
     async fn note_refusal(
         &self,
         _: Request<wire::NoteRefusalRequest>,

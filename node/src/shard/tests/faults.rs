@@ -70,6 +70,39 @@ async fn a_leader_that_is_cut_off_stops_serving_and_another_takes_over() {
     assert_ne!(old.leadership().borrow().leader, Some(cluster.nodes[cut].info.id));
 }
 
+/// The room's newest seq as a replica has it, if it is no older than that; the leader is asked if need be.
+async fn head_within(cluster: &Cluster, replica: usize, leader: usize, age: Duration) -> Result<u64, ReadError> {
+    let (replica, leader) = (cluster.nodes[replica].shard(), cluster.nodes[leader].shard());
+    let asked = async {
+        leader.read_index().await.ok()?;
+        Some(leader.progress().applied().borrow().1)
+    };
+    let told = replica.age_within(age, asked).await?;
+    assert!(told <= age);
+    let view = replica.read_applied(|rows| hansard_domain::read::room_view(rows, ANN, ROOM))?;
+    Ok(view.expect("Ann is in").head)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_shows_what_is_no_older_than_was_allowed() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let cluster = Cluster::with_room(Kind::Simulated, tuning()).await;
+    let leader = cluster.leader().await;
+    let follower = (leader + 1) % 3;
+    let head = async |age| head_within(&cluster, follower, leader, age).await;
+    let sent = *talk(&cluster, 50..60).await.last().expect("ten");
+    assert_eq!(head(MINUTE).await.expect("it asked"), sent, "all that was acknowledged before it asked");
+    cluster.net.cut(&cluster.nodes[follower].info.address);
+    let more = *talk(&cluster, 60..70).await.last().expect("ten");
+    assert_eq!(head(MINUTE).await.expect("it need not ask"), sent, "a minute has not passed");
+    // The leader says how far it has come, and that the follower never hears of.
+    let behind = head(Duration::from_nanos(1)).await;
+    assert!(matches!(behind, Err(ReadError::NotLeader { .. })), "{behind:?}");
+    cluster.net.heal(&cluster.nodes[follower].info.address);
+    cluster.settled().await;
+    assert_eq!(head(MINUTE).await.expect("it has caught up"), more, "its rows, though it knows of no younger age");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shard_that_is_not_hosted_holds_up_no_other() {
     let cluster = Cluster::with_room(Kind::Simulated, tuning()).await;

@@ -188,7 +188,8 @@ fn pages() -> Vec<Vec<u8>> {
     let entry = |seq| wire::Entry { seq, kind: 2, content: b"\x01\x02hi".to_vec().into(), ..wire::Entry::default() };
     let gap = wire::SeqGap { from_seq: 6, to_seq: 8, reason: 1 };
     let entries = vec![entry(4), entry(5), entry(9)];
-    let page = wire::HistoryPage { entries, gaps: vec![gap], from_seq: 4, to_seq: 9, head_seq: 9, ended: false };
+    let seqs = wire::HistoryPage { from_seq: 4, to_seq: 9, head_seq: 9, ..wire::HistoryPage::default() };
+    let page = wire::HistoryPage { entries, gaps: vec![gap], ..seqs };
     samples("hansard.cluster.v1.HistoryPage").into_iter().chain([page.encode_to_vec()]).collect()
 }
 
