@@ -1,7 +1,5 @@
 //! Every bound, with its unit and its reason.
 
-use std::time::Duration;
-
 /// Bytes of a message's text: what people type, with room for a pasted stack trace; fits a client frame.
 pub const MAX_TEXT_BYTES: usize = 16_384;
 /// Bytes of a room's name: one line of a list.
@@ -38,8 +36,8 @@ pub const MAX_PAGE: usize = 1_000;
 pub const DEFAULT_PAGE: usize = 100;
 /// Bytes of content in a page, but for the entry that crosses the bound.
 pub const MAX_PAGE_BYTES: usize = 1_024 * 1_024;
-/// The oldest view that a reader may ask for: who puts up with more wants a copy, not a room.
-pub const MAX_STALENESS: Duration = Duration::from_secs(60);
+/// The age of the oldest view that a reader may ask for, milliseconds: who puts up with more wants a copy, not a room.
+pub const MAX_STALENESS_MS: u32 = 60_000;
 /// Members of a room: an announcement room of a large company.
 pub const MAX_ROOM_MEMBERS: u64 = 100_000;
 /// Spells of membership that a member row keeps; the oldest are forgotten, and their history is hidden again.

@@ -1,7 +1,7 @@
 //! Fields of requests, checked. Each error names the field and says what is wanted.
 
 use hansard_domain::limits::{
-    DEFAULT_PAGE, MAX_NAME_BYTES, MAX_PAGE, MAX_REASON_BYTES, MAX_STALENESS, MAX_SUBJECT_BYTES, MAX_TEXT_BYTES,
+    DEFAULT_PAGE, MAX_NAME_BYTES, MAX_PAGE, MAX_REASON_BYTES, MAX_STALENESS_MS, MAX_SUBJECT_BYTES, MAX_TEXT_BYTES,
     MAX_TOPIC_BYTES,
 };
 use hansard_domain::{PersonId, RequestId, Role, RoomId};
@@ -97,10 +97,13 @@ pub(crate) fn page_size(size: i32) -> Checked<u32> {
 /// How old a view may be, in milliseconds, rounded down; 0 if it may not.
 pub(crate) fn max_staleness(asked: Option<Duration>) -> Checked<u32> {
     let Some(asked) = asked else { return Ok(0) };
-    let asked = std::time::Duration::try_from(asked).ok().filter(|asked| *asked <= MAX_STALENESS);
-    let most = MAX_STALENESS.as_secs();
-    let bad = || field(reason::BAD_PAGE, "max_staleness", format!("`max_staleness` must be 0 to {most} s"));
-    Ok(asked.ok_or_else(bad)?.as_millis() as u32)
+    let milliseconds =
+        std::time::Duration::try_from(asked).ok().and_then(|asked| u32::try_from(asked.as_millis()).ok());
+    let bad = || {
+        let most = MAX_STALENESS_MS / 1_000;
+        field(reason::BAD_PAGE, "max_staleness", format!("`max_staleness` must be 0 to {most} s"))
+    };
+    milliseconds.filter(|asked| *asked <= MAX_STALENESS_MS).ok_or_else(bad)
 }
 
 /// A list of people.

@@ -7,6 +7,7 @@ mod common;
 use std::sync::{Arc, Mutex};
 
 use common::*;
+use hansard_storage::disk::{SimDisk, SimDiskFaults};
 use hansard_storage::{LogBounds, LogEntry, Vote, WriterMode};
 
 #[test]
@@ -62,7 +63,7 @@ fn votes_and_appends_are_never_reordered_by_a_crash() {
             let _ = log.save_vote(Vote { term: round, node: 1, committed: true });
         }
         // The power goes while the one batch is written: its sectors are kept or lost by the dice.
-        rig.disk.set_faults(hansard_storage::disk::SimDiskFaults { sync_error_after: Some(0), ..Default::default() });
+        rig.disk.set_faults(SimDiskFaults { sync_error_after: Some(0), ..Default::default() });
         store.pump();
         rig.power_cut(seed);
         let store = rig.open();
@@ -94,6 +95,39 @@ fn everything_acked_survives_a_power_cut() {
     assert_eq!(shard.log().vote(), Some(Vote { term: 3, node: 5, committed: true }));
     assert_eq!(shard.log().bounds(), LogBounds { purged: Some((1, 4)), last: Some((3, 14)) });
     assert_eq!(shard.log().read(13, 14, 1).unwrap()[0].payload, "entry 3.13");
+}
+
+#[test]
+fn a_start_makes_durable_what_the_process_before_left_in_memory() {
+    for after in 0..120 {
+        for fails in [
+            SimDiskFaults { sync_error_after: Some(after), ..SimDiskFaults::default() },
+            SimDiskFaults { write_error_after: Some(after), ..SimDiskFaults::default() },
+        ] {
+            let mut rig = Rig::new(WriterMode::Inline);
+            rig.disk = SimDisk::new(after);
+            let store = rig.open();
+            let shard = store.shard(id(1)).unwrap();
+            rig.disk.set_faults(fails);
+            for index in 1.. {
+                shard.log().append(&[LogEntry::new(1, index, &[7; 6_000])], Box::new(|_| {}));
+                if rig.disk.struck() > 0 {
+                    break;
+                }
+            }
+            drop((shard, store));
+            rig.disk.kill();
+            let store = rig.open();
+            let shard = store.shard(id(1)).unwrap();
+            let last = indexes(&shard).last().map_or(0, |(_, index)| *index);
+            append(&shard, &entries(1, last + 1, last + 4));
+            drop((shard, store));
+            rig.power_cut(0);
+            let store = rig.try_open().unwrap_or_else(|error| panic!("{fails:?}: {error}"));
+            let shard = store.shard(id(1)).unwrap();
+            assert_eq!(indexes(&shard).last(), Some(&(1, last + 3)), "{fails:?}");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hansard_domain::{
     PersonId, Refusal, RoomId, ShardId,
-    limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_BYTES, MAX_STALENESS},
+    limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_BYTES, MAX_STALENESS_MS},
     meta::MetaView,
     read::{self, HistoryRequest, Listing, RoomFilter},
 };
@@ -209,7 +209,7 @@ async fn history(
         limit_bytes: if wanted.limit_bytes == 0 { MAX_PAGE_BYTES } else { wanted.limit_bytes as usize },
         from_now: wanted.from_now,
     };
-    let max = Duration::from_millis(u64::from(wanted.max_staleness_ms)).min(MAX_STALENESS);
+    let max = Duration::from_millis(wanted.max_staleness_ms.min(MAX_STALENESS_MS).into());
     let look = move |rows: &ShardRows| read::history(rows, principal.person, room, &request);
     let (page, age) = match max.is_zero() {
         true => (read(shard, look).await?, Duration::ZERO),

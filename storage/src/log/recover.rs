@@ -86,6 +86,8 @@ impl Scanned<'_> {
         let Self { config, segments, survey, chain, tail_segment, offset } = self;
         let options = config.options;
         let witness = Witness::open(config.disk.as_ref()).map_err(OpenError::io("opening log/witness"))?;
+        confirm(config.disk.as_ref(), &survey, tail_segment)
+            .map_err(OpenError::io(format!("marking the segment before {}", segment_name(tail_segment))))?;
         let tail = settle(&survey, &chain, tail_segment, offset, &witness)?;
         let mut files = survey.live_files();
         let ready = files.split_off(&(tail_segment + 1)).into_iter().next();
@@ -245,6 +247,17 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+/// Makes durable that there is a tail segment: a process that ended while it began the segment may have left its name, or the mark of
+/// the segment before, in memory only. The mark goes into the other slot, so whichever of the two is on the disk says so.
+fn confirm(disk: &dyn Disk, survey: &Survey, tail: u64) -> io::Result<()> {
+    disk.sync_dir(DIR)?;
+    let Some((number, header)) = survey.headers.range(survey.first_live..tail).next_back() else { return Ok(()) };
+    let header = SegmentHeader { counter: header.counter + 1, ..*header };
+    let file = &survey.files[number];
+    file.write_at(header.slot(), &header.encode())?;
+    file.sync()
 }
 
 /// Writes a segment's records again, as they are.
