@@ -205,9 +205,13 @@ async fn a_page_that_may_be_a_little_old_is_read_at_the_own_site() {
         let (newest_took, way) = (from.elapsed(), world.nearest_quorum(leader) + world.round_trip("boston", leader));
         assert_eq!((newest.head_seq, newest.staleness), (sent, None));
         assert!(newest_took >= way, "{newest_took:?} is faster than light: the test measures nothing");
-        // Who asks first waits for the leader; from then on the site knows.
+        // Who asks first waits for the leader; from then on the site knows. It may still be a little behind.
         let asked = Instant::now();
-        let page = boston.history_within(old, &room, 0, 0, 0).await.expect("a page");
+        let mut page = boston.history_within(old, &room, 0, 0, 0).await.expect("a page");
+        while page.head_seq < sent && asked.elapsed() < old {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            page = boston.history_within(old, &room, 0, 0, 0).await.expect("a page");
+        }
         assert!(page.staleness.is_some(), "{page:?}");
         let mut times = Vec::new();
         for _ in 0..SENDS {
@@ -216,13 +220,13 @@ async fn a_page_that_may_be_a_little_old_is_read_at_the_own_site() {
             times.push(from.elapsed());
             let age = Duration::try_from(page.staleness.expect("an age")).expect("positive");
             assert_eq!(page.head_seq, sent);
-            assert!(age <= old && age <= asked.elapsed() + old, "{age:?}");
+            assert!(age <= old, "{age:?}");
         }
         times.sort_unstable();
         println!("leader in {leader}, reader in Boston: newest {newest_took:?}, a little old {:?}", times[SENDS / 2]);
         assert!(times[SENDS / 2] <= SLACK, "{times:?} with the leader in {leader}");
     }
-    // What is not old enough is not shown: the reader's own message is, where no age is allowed for.
+    // No replica near is so young: the leader answers.
     let sent = denver.create_room("another", "", Visibility::Private).await.expect("a room");
     let page = denver.history_within(Duration::from_millis(1), &sent.id, 0, 0, 0).await.expect("the leader's page");
     assert_eq!(page.head_seq, 1);
