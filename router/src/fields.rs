@@ -159,6 +159,12 @@ mod tests {
         refused(page_size(-1), "BAD_PAGE", "page_size");
         refused(page_size(1_001), "BAD_PAGE", "page_size");
         assert_eq!(page_size(0).unwrap(), 100);
+        let age = |seconds, nanos| max_staleness(Some(Duration { seconds, nanos }));
+        for bad in [age(-1, 0), age(0, -1), age(60, 1_000_000), age(i64::MAX, 0), age(i64::MIN, i32::MIN)] {
+            refused(bad, "BAD_PAGE", "max_staleness");
+        }
+        assert_eq!([age(0, 999_999), age(0, 500_000_000), age(60, 999_999)].map(Result::unwrap), [0, 500, 60_000]);
+        assert_eq!(max_staleness(None).unwrap(), 0);
         refused(people("ids", &vec!["00".repeat(16); 1_001]), "TOO_MANY_ITEMS", "ids");
     }
 

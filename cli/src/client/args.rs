@@ -1,5 +1,7 @@
 //! What the client commands take.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::connect::ConnectArgs;
@@ -193,9 +195,15 @@ pub(crate) struct HistoryArgs {
     /// How many events.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: u32,
-    /// Seconds, at most 60: a view of this age will do, which a node at the router's site may have.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=60))]
-    pub(crate) max_staleness: Option<u64>,
+    /// Seconds, such as 0.5, at most 60: a view of this age will do, which a node at the router's site may have. How old it is, is
+    /// told on stderr.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_age)]
+    pub(crate) max_staleness: Option<Duration>,
+}
+
+fn parse_age(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=60.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| "write seconds from 0.001 to 60".to_owned())
 }
 
 /// `edit ROOM SEQ TEXT`

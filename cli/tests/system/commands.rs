@@ -88,6 +88,9 @@ fn a_person_reads_tables() {
     cluster.run("alice", 0, &["send", &room, "for human eyes"]);
     let history = cluster.run("alice", 0, &["history", &room]);
     assert!(history.contains("alice") && history.contains("for human eyes"), "{history}");
+    let older = cluster.try_run("alice", 0, &["history", &room, "--max-staleness", "0.5"]);
+    let said = String::from_utf8_lossy(&older.stderr);
+    assert!(older.status.success() && said.starts_with("(a view of at most 0."), "{said}");
     let nodes = cluster.run("alice", 0, &["cluster", "status"]);
     assert!(nodes.contains("boston") && nodes.contains("bangalore"), "{nodes}");
 }
