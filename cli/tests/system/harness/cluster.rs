@@ -69,8 +69,13 @@ pub fn hansard() -> Command {
 
 /// The cluster that tests share which only talk: 3 nodes, 2 routers. It ends with the test process.
 pub fn shared() -> &'static Arc<Cluster> {
-    static SHARED: OnceLock<Arc<Cluster>> = OnceLock::new();
-    SHARED.get_or_init(|| Arc::new(Cluster::start(&["--nodes", "3", "--routers", "2"])))
+    static SHARED: OnceLock<(Arc<Cluster>, Child)> = OnceLock::new();
+    let start = || {
+        let cluster = Cluster::start(&["--nodes", "3", "--routers", "2"]);
+        let heir = cluster.heir();
+        (Arc::new(cluster), heir)
+    };
+    &SHARED.get_or_init(start).0
 }
 
 impl Cluster {
@@ -86,6 +91,15 @@ impl Cluster {
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
         let (child, ready) = launch(command, dir.path(), &args);
         Cluster { child: Some(child), dir, ready, args }
+    }
+
+    /// A process that removes the directory once this one and the cluster have ended: what is static is never dropped.
+    fn heir(&self) -> Child {
+        let script = r#"cat; while kill -0 "$0"; do sleep 0.1; done; rm -rf "$1""#;
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        let mut heir = Command::new("sh");
+        heir.args(["-c", script, &pid]).arg(self.dir.path());
+        heir.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// The data directory.
