@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &HistoryArgs) -> anyhow::Result<()> {
     gaps.try_for_each(|gap| printer.gap(gap))?;
     if args.max_staleness.is_some() {
         // Not among the events, which a program may read.
-        eprintln!("(a view of at most {:.1} s ago)", reader.age.as_secs_f64());
+        eprintln!("(a view of at most {:.3} s ago)", reader.age.as_secs_f64());
     }
     Ok(())
 }
@@ -55,7 +55,11 @@ impl Reader<'_> {
             return Ok(self.client.history(room, after, before, size).await?);
         };
         let page = self.client.history_within(age, room, after, before, size).await?;
-        let age = page.staleness.map(Duration::try_from).transpose().context("the server told a negative age")?;
+        let age = page
+            .staleness
+            .map(Duration::try_from)
+            .transpose()
+            .context("the server told a negative age; please report this")?;
         self.age = self.age.max(age.unwrap_or_default());
         Ok(page)
     }
