@@ -61,6 +61,10 @@ points! {
         WitnessCreate = "witness-create";
         /// A start has the witness, whose name may not be durable.
         WitnessNamed = "witness-named";
+        /// A start has found the log's last segment, whose name may not be durable.
+        TailNamed = "tail-named";
+        /// A start has written anew, and not synced, that there is a segment after the one before the last.
+        TailFollows = "tail-follows";
         /// A start has written the log's tail anew and not synced it.
         TailSync = "tail-sync";
         /// A start has marked the tail and not synced the mark.

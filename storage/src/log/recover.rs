@@ -252,11 +252,13 @@ impl Chain {
 /// Makes durable that there is a tail segment: a process that ended while it began the segment may have left its name, or the mark of
 /// the segment before, in memory only. The mark goes into the other slot, so whichever of the two is on the disk says so.
 fn confirm(disk: &dyn Disk, survey: &Survey, tail: u64) -> io::Result<()> {
+    failpoint::io(Point::TailNamed)?;
     disk.sync_dir(DIR)?;
     let Some((number, header)) = survey.headers.range(survey.first_live..tail).next_back() else { return Ok(()) };
     let header = SegmentHeader { counter: header.counter + 1, ..*header };
     let file = &survey.files[number];
     file.write_at(header.slot(), &header.encode())?;
+    failpoint::io(Point::TailFollows)?;
     file.sync()
 }
 

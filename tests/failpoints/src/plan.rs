@@ -25,6 +25,8 @@ pub(crate) enum Scene {
     Router,
     /// A node starts whose process was killed.
     Start,
+    /// It starts when the one before was killed as it began a segment.
+    Rotated,
     /// It starts when the one before was killed while it gave segments up.
     Leftover,
     /// It starts when the disk is nearly full.
@@ -57,7 +59,8 @@ pub(crate) fn scene(point: Point) -> Scene {
         MetaAnswer => Scene::Enroll,
         VoteSaved | VoteAnswer => Scene::HandOver,
         RouterAck => Scene::Router,
-        TailSync | TailMarkSync | TailWitness | TailWitnessSync | WitnessNamed => Scene::Start,
+        TailNamed | TailSync | TailMarkSync | TailWitness | TailWitnessSync | WitnessNamed => Scene::Start,
+        TailFollows => Scene::Rotated,
         LeftoverRemove => Scene::Leftover,
         BallastFree => Scene::Full,
         SnapshotChunk | SnapshotReceived | SnapshotSwitch | SnapshotSwitched | SnapshotReset | SnapshotInstalled => {

@@ -118,10 +118,13 @@ impl Run {
             ("delay", Kind::Ack) => return self.goes_on(),
             _ => bail!("{order} makes no sense"),
         }
-        if order.point == Point::SegmentReleased {
-            for leftover in plan::of(&self.orders, Scene::Leftover) {
-                self.obeys_at_start(server, &leftover)?;
-            }
+        let scene = match order.point {
+            Point::SegmentRotated => Some(Scene::Rotated),
+            Point::SegmentReleased => Some(Scene::Leftover),
+            _ => None,
+        };
+        for next in scene.map(|scene| plan::of(&self.orders, scene)).into_iter().flatten() {
+            self.obeys_at_start(server, &next)?;
         }
         if server < NODES {
             self.stumble(server)?;
