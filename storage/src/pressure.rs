@@ -75,7 +75,8 @@ impl Space {
     }
 
     fn make_ballast(&self) {
-        let made = failpoint::io(Point::BallastMake).and_then(|()| self.disk.create(BALLAST, self.ballast_bytes));
+        let made =
+            failpoint::io(Point::BallastMake).and_then(|()| self.disk.create(BALLAST, self.ballast_bytes, &|_| ()));
         match made {
             Ok(_) => self.now.lock().unwrap_or_else(PoisonError::into_inner).ballast = true,
             Err(error) => {

@@ -246,7 +246,7 @@ fn a_damaged_or_missing_witness_harms_nobody() {
 fn the_name_of_a_witness_outlives_a_start_that_ended_before_it_was_durable() {
     let mut rig = unmarked();
     hansard_storage::Disk::remove(&rig.disk, WITNESS).unwrap();
-    hansard_storage::Disk::create(&rig.disk, WITNESS, 8192).unwrap();
+    hansard_storage::Disk::create(&rig.disk, WITNESS, 8192, &|_| ()).unwrap();
     drop(rig.open());
     rig.power_cut(0);
     assert!(hansard_storage::Disk::len(&rig.disk, WITNESS).unwrap().is_some());

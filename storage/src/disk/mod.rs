@@ -7,6 +7,7 @@ mod sim;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -60,11 +61,12 @@ pub trait Disk: Send + Sync + 'static {
     fn create_dir(&self, name: &str) -> io::Result<()>;
 
     /// Makes a file of `len` zeros, really written and synced so that overwriting it needs no new blocks. The
-    /// name is durable only after [`sync_dir`](Self::sync_dir).
+    /// name is durable only after [`sync_dir`](Self::sync_dir). A long file is made in pieces; after each, `rest` is told how long it
+    /// took, and may wait.
     ///
     /// # Errors
     /// The disk is full or failed; a partial file may be left.
-    fn create(&self, name: &str, len: u64) -> io::Result<Arc<dyn DiskFile>>;
+    fn create(&self, name: &str, len: u64, rest: &dyn Fn(Duration)) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Opens a file for reading and writing.
     ///

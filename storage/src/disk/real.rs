@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
 use super::{Disk, DiskFile, DiskLock};
 
 /// Zeros are written and synced in pieces of this many bytes, so that other syncs on the device are not held up.
-const ZERO_PIECE: usize = 4 << 20;
+const ZERO_PIECE: usize = 1 << 20;
 
 /// A directory on the file system.
 #[derive(Debug)]
@@ -87,15 +88,16 @@ impl Disk for RealDisk {
         File::open(&self.root)?.sync_all()
     }
 
-    fn create(&self, name: &str, len: u64) -> io::Result<Arc<dyn DiskFile>> {
+    fn create(&self, name: &str, len: u64, rest: &dyn Fn(Duration)) -> io::Result<Arc<dyn DiskFile>> {
         let mut file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(self.path(name))?;
         let zeros = vec![0u8; ZERO_PIECE.min(len as usize)];
         let mut left = len as usize;
         while left > 0 {
-            let piece = left.min(zeros.len());
+            let (piece, begun) = (left.min(zeros.len()), Instant::now());
             file.write_all(&zeros[..piece])?;
             file.sync_data()?;
             left -= piece;
+            rest(begun.elapsed());
         }
         file.sync_all()?;
         cache_by_page(&file)?;

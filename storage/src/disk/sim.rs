@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -288,7 +289,7 @@ impl Disk for SimDisk {
         Ok(())
     }
 
-    fn create(&self, name: &str, len: u64) -> io::Result<Arc<dyn DiskFile>> {
+    fn create(&self, name: &str, len: u64, _: &dyn Fn(Duration)) -> io::Result<Arc<dyn DiskFile>> {
         let mut inner = self.inner();
         let id = inner.add(name, vec![0; len as usize])?;
         let life = inner.life;

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hansard_failpoint::{self as failpoint, Point};
 
@@ -14,6 +15,9 @@ use crate::disk::{Disk, DiskFile};
 
 /// Directory of the log.
 pub(crate) const DIR: &str = "log";
+
+/// After so long a write of zeros ahead of need the device is left alone for so many times as long: acks wait behind them.
+const RESTS: u32 = 3;
 
 /// Path of a segment.
 pub(crate) fn segment_name(number: u64) -> String {
@@ -42,6 +46,8 @@ struct State {
     retired: Vec<u64>,
     spares: Vec<String>,
     busy: bool,
+    /// The writer waits for the segment that is made ready.
+    awaited: bool,
     stopped: bool,
 }
 
@@ -93,8 +99,11 @@ impl Segments {
     pub(crate) fn take(&self, header: SegmentHeader) -> io::Result<Ready> {
         let mut state = self.state();
         while state.busy {
+            state.awaited = true;
+            self.changed.notify_all();
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.awaited = false;
         state.wanted = None;
         if let Some(ready) = state.ready.take()
             && ready.0.segment == header.segment
@@ -200,9 +209,17 @@ impl Segments {
         Ok((header, file))
     }
 
+    /// Leaves the device to others after a piece of zeros that took so long, unless the writer waits for it.
+    fn rest(&self, took: Duration) {
+        let unhurried = |state: &mut State| state.busy && !state.awaited && !state.stopped;
+        drop(self.changed.wait_timeout_while(self.state(), took * RESTS, unhurried));
+    }
+
     fn blank(&self, number: u64) -> io::Result<(String, Arc<dyn DiskFile>)> {
         let name = spare_name(number);
-        match failpoint::io(Point::SegmentCreate).and_then(|()| self.disk.create(&name, self.bytes)) {
+        match failpoint::io(Point::SegmentCreate)
+            .and_then(|()| self.disk.create(&name, self.bytes, &|took| self.rest(took)))
+        {
             Ok(file) => Ok((name, file)),
             Err(error) => {
                 let _ = self.disk.remove(&name);

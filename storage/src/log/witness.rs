@@ -54,7 +54,7 @@ impl Witness {
             Some(BYTES) => disk.open(FILE)?,
             _ => {
                 failpoint::io(Point::WitnessCreate)?;
-                disk.create(FILE, BYTES)?
+                disk.create(FILE, BYTES, &|_| ())?
             }
         };
         // Each time: a start that made it may have ended before its name was durable.

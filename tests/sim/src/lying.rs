@@ -1,6 +1,6 @@
 //! A disk that says "synced" and has not: a bug planted on purpose, which the simulation must find.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -38,8 +38,8 @@ impl Disk for LyingDisk {
         self.0.create_dir(name)
     }
 
-    fn create(&self, name: &str, len: u64) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(LyingFile(self.0.create(name, len)?)))
+    fn create(&self, name: &str, len: u64, rest: &dyn Fn(Duration)) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(LyingFile(self.0.create(name, len, rest)?)))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
