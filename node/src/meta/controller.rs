@@ -23,6 +23,9 @@ use crate::{raft::NodeInfo, shard::MetaShard, state::Node};
 /// Between two looks at what is to be done.
 const ROUND: Duration = Duration::from_millis(300);
 
+/// And between two steps: a node that is filled or emptied takes one for each of its shards.
+const BREATH: Duration = Duration::from_millis(20);
+
 /// How long a shard's leader is looked for, to make a step.
 const SEARCH: Duration = Duration::from_secs(8);
 
@@ -31,9 +34,10 @@ const AUDIT: Duration = Duration::from_secs(1);
 
 /// Runs until it is aborted; idles while another node leads meta.
 pub(super) async fn control(node: Arc<Node>) {
-    let mut turn = 0;
+    let (mut turn, mut pause) = (0, ROUND);
     loop {
-        tokio::time::sleep(ROUND).await;
+        tokio::time::sleep(pause).await;
+        pause = ROUND;
         let Some(meta) = node.host.meta() else { continue };
         let led = *meta.leadership().borrow();
         if !led.serving || node.is_draining() {
@@ -42,15 +46,19 @@ pub(super) async fn control(node: Arc<Node>) {
         let _alone = node.placing.lock().await;
         let view = meta.view().borrow().clone();
         let done = if view.cluster.is_none() {
-            found(&node, &meta).await
+            found(&node, &meta).await.map(|()| true)
         } else {
             turn += 1;
             audit(&node, &view, turn).await;
             step(&node, &meta, &view).await
         };
-        if let Err(why) = done {
-            tracing::warn!(why, "a step of the cluster's upkeep did not succeed; it is tried again");
-            tokio::time::sleep(ROUND).await;
+        match done {
+            Ok(true) => pause = BREATH,
+            Ok(false) => {}
+            Err(why) => {
+                tracing::warn!(why, "a step of the cluster's upkeep did not succeed; it is tried again");
+                pause = ROUND * 2;
+            }
         }
     }
 }
@@ -83,12 +91,13 @@ async fn make_so(node: &Arc<Node>, view: &MetaView, place: &ShardPlace, search: 
     adjust(node, view, place.shard, change, search).await
 }
 
-async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) -> Result<(), String> {
+/// Does what is to be done next; whether there was anything.
+async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) -> Result<bool, String> {
     if members::step(node, meta, view).await? {
-        return Ok(());
+        return Ok(true);
     }
-    match commands::next_step(view, |id| node.reachable(id)) {
-        None => Ok(()),
+    let done = match commands::next_step(view, |id| node.reachable(id)) {
+        None => return Ok(false),
         Some(Next::Voters(ShardId::META, voters)) => members::move_meta(node, meta, view, &voters).await,
         Some(Next::Voters(shard, voters)) => move_shard(node, view, shard, voters).await,
         Some(Next::Retire(id)) => {
@@ -102,7 +111,8 @@ async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) -> Result<(),
             tracing::info!(node = id, "a node is decommissioned; it may be switched off");
             Ok(())
         }
-    }
+    };
+    done.map(|()| true)
 }
 
 /// Gives a shard these voters, then says so in meta. Messages flow meanwhile.
