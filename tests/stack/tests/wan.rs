@@ -23,7 +23,8 @@ const SITES: [&str; 3] = ["boston", "denver", "bangalore"];
 /// What an ack may cost beyond the way of the light: fsyncs, two busy cores.
 const SLACK: Duration = Duration::from_millis(20);
 
-/// Sends that are timed for each median.
+/// Sends, or reads, that are timed each way. The quickest is judged: one round trip too many would be in each of them, what else the
+/// machine has to do is not.
 const SENDS: usize = 15;
 
 /// The longest that a message may wait when the leader is lost. It does not hang on a tuned timeout. When a process ends, the
@@ -180,10 +181,16 @@ async fn an_ack_costs_the_way_to_the_nearest_quorum_and_no_more() {
                 times.push(from.elapsed());
             }
             times.sort_unstable();
-            let (p50, way) = (times[SENDS / 2], world.nearest_quorum(leader) + world.round_trip(office, leader));
-            println!("leader in {leader}, person in {office}: p50 {p50:?}, the way takes {way:?}");
-            assert!(p50 <= way + SLACK, "p50 {p50:?} from {office} with the leader in {leader}; the way takes {way:?}");
-            assert!(p50 >= way, "{p50:?} is faster than light: the test measures nothing");
+            let (quickest, way) = (times[0], world.nearest_quorum(leader) + world.round_trip(office, leader));
+            println!(
+                "leader in {leader}, person in {office}: {quickest:?}, p50 {:?}, the way takes {way:?}",
+                times[SENDS / 2]
+            );
+            assert!(
+                quickest <= way + SLACK,
+                "{times:?} from {office} with the leader in {leader}; the way takes {way:?}"
+            );
+            assert!(quickest >= way, "{quickest:?} is faster than light: the test measures nothing");
         }
     }
     for node in world.nodes {
@@ -224,7 +231,7 @@ async fn a_page_that_may_be_a_little_old_is_read_at_the_own_site() {
         }
         times.sort_unstable();
         println!("leader in {leader}, reader in Boston: newest {newest_took:?}, a little old {:?}", times[SENDS / 2]);
-        assert!(times[SENDS / 2] <= SLACK, "{times:?} with the leader in {leader}");
+        assert!(times[0] <= SLACK, "{times:?} with the leader in {leader}");
     }
     // No replica near is so young: the leader answers.
     let sent = denver.create_room("another", "", Visibility::Private).await.expect("a room");
