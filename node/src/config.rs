@@ -45,7 +45,7 @@ pub struct NodeConfig {
     pub tls: Option<TlsPaths>,
     /// Plaintext is asked for, beyond loopback.
     pub allow_plaintext: bool,
-    /// Between a leader's heartbeats. A node that is silent for three of them is held to be lost.
+    /// Between two signs of life that the node gives each other one. A node that is silent for three of them is held to be lost.
     pub heartbeat: Duration,
     /// The shortest election timeout; the longest is half as much again. The net below the failure detector: where that sees
     /// nothing, a follower waits for the leader's lease (the longest) and then for its own timeout.

@@ -75,7 +75,7 @@ struct Flags {
     /// Speak plaintext beyond loopback, where everybody who reaches the port is believed.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     allow_plaintext: Option<bool>,
-    /// Milliseconds between a leader's heartbeats; a node that is silent for three of them is held to be lost [default: 250].
+    /// Milliseconds between the signs of life of a node; one that is silent for three of them is held to be lost [default: 250].
     #[arg(long, value_name = "MS")]
     heartbeat_ms: Option<u64>,
     /// The shortest election timeout, in milliseconds, for leaders whose loss nothing else shows [default: 750].

@@ -1,9 +1,9 @@
 //! Which other nodes are lost.
 //!
 //! A node is lost when it has ended: no stream from it stands, and its address refuses connections. Or when it has fallen
-//! silent: for [`SILENT_TICKS`] of this node's own ticks nothing came from it. A node that leads any shard here is never silent
-//! while it lives, since it sends heartbeats; of the others it does not matter. Ticks are counted, not time: a process that was
-//! held up itself blames nobody for it.
+//! silent: for [`SILENT_TICKS`] of this node's own ticks nothing came from it. A node is never silent while it lives: over its
+//! stream it gives signs of life (see [`super::peers`]). Ticks are counted, not time: a process that was held up itself blames
+//! nobody for it.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -15,6 +15,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+/// Signs of life that a lost node has not given.
+pub(super) const SILENT_BEATS: u32 = 3;
 /// Ticks in the silence of a lost node.
 pub(super) const SILENT_TICKS: u32 = 15;
 

@@ -53,6 +53,11 @@ impl Link {
         Some(awaited)
     }
 
+    /// Queues a sign of life, which gets no answer; if nothing more can wait, there are signs enough.
+    pub(super) fn beat(&self) {
+        let _ = self.requests.try_send(wire::ConsensusRequest::default());
+    }
+
     /// Hands an answer to whoever awaits it.
     pub(super) fn answered(&self, answer: wire::ConsensusResponse) {
         let mut waiting = self.waiting.lock().expect("no holder panics");

@@ -1,7 +1,7 @@
 //! The other nodes: one consensus stream to each, for all shards.
 //!
 //! A request is matched to its answer by id. While the stream is down, requests fail at once; it is opened again in the
-//! background, at growing intervals.
+//! background, at growing intervals. While it stands, signs of life go over it: nodes are watched, not shards.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +13,11 @@ use hansard_proto::cluster::v1 as wire;
 use hansard_proto::cluster::v1::peer_service_client::PeerServiceClient;
 use hansard_runtime::net::{Role, Tls, Transport, channel};
 use tokio::sync::{Notify, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
-use super::detector::Detector;
+use super::detector::{Detector, SILENT_BEATS};
 use super::handshake::Handshake;
 use super::link::Link;
 use super::node_info::NodeInfo;
@@ -72,13 +72,17 @@ pub struct Peers {
     local: NodeInfo,
     dial: Dial,
     detector: Arc<Detector>,
+    /// Between two signs of life.
+    beat: Duration,
     peers: Mutex<HashMap<u64, Arc<Peer>>>,
 }
 
 impl Peers {
-    /// No streams yet: the first use of a node opens one. A node that says nothing for `silence` is held to be lost.
+    /// No streams yet: the first use of a node opens one. A node that says nothing for `silence` is held to be lost, by this one and,
+    /// where they are set alike, by the others: this one says something three times in such a while.
     pub fn new(local: NodeInfo, dial: Dial, silence: Duration) -> Arc<Peers> {
-        Arc::new(Peers { local, dial, detector: Detector::start(silence), peers: Mutex::default() })
+        let (detector, beat) = (Detector::start(silence), silence / SILENT_BEATS);
+        Arc::new(Peers { local, dial, detector, beat, peers: Mutex::default() })
     }
 
     /// This node.
@@ -126,7 +130,7 @@ impl Peers {
         let mut peers = self.peers.lock().expect("no holder panics");
         let peer = peers.entry(node.id).or_insert_with(|| {
             let peer = Arc::new(Peer::new(self.local.id, node.clone(), self.dial.clone()));
-            tokio::spawn(keep_connected(peer.clone(), self.detector.clone()));
+            tokio::spawn(keep_connected(peer.clone(), self.detector.clone(), self.beat));
             peer
         });
         peer.clone()
@@ -254,10 +258,10 @@ impl Pending {
 }
 
 /// Keeps a stream to the peer open until it is closed.
-async fn keep_connected(peer: Arc<Peer>, detector: Arc<Detector>) {
+async fn keep_connected(peer: Arc<Peer>, detector: Arc<Detector>, beat: Duration) {
     let mut pause = MIN_PAUSE;
     while !peer.is_closed() {
-        match run_link(&peer, &detector).await {
+        match run_link(&peer, &detector, beat).await {
             Ok(()) => pause = MIN_PAUSE,
             Err(error) => {
                 tracing::debug!(node = peer.id, %error, "no consensus link");
@@ -269,8 +273,8 @@ async fn keep_connected(peer: Arc<Peer>, detector: Arc<Detector>) {
     }
 }
 
-/// Opens a stream and reads its answers until it ends. `Ok` if it had been open.
-async fn run_link(peer: &Arc<Peer>, detector: &Detector) -> Result<(), tonic::Status> {
+/// Opens a stream, gives signs of life and reads answers until it ends. `Ok` if it had been open.
+async fn run_link(peer: &Arc<Peer>, detector: &Detector, beat: Duration) -> Result<(), tonic::Status> {
     let channel = peer.channel().map_err(|error| tonic::Status::invalid_argument(error.to_string()))?;
     let mut client = PeerServiceClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -281,6 +285,8 @@ async fn run_link(peer: &Arc<Peer>, detector: &Detector) -> Result<(), tonic::St
     *peer.link.write().expect("no holder panics") = Some(link.clone());
     detector.connected(peer.id);
     let signs = detector.signs(peer.id);
+    let mut clock = tokio::time::interval(beat);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         tokio::select! {
             answer = answers.message() => match answer {
@@ -292,6 +298,7 @@ async fn run_link(peer: &Arc<Peer>, detector: &Detector) -> Result<(), tonic::St
                 Err(status) => break Some(status),
             },
             () = peer.changed.notified() => break None,
+            _ = clock.tick() => link.beat(),
         }
     };
     *peer.link.write().expect("no holder panics") = None;

@@ -146,7 +146,7 @@ impl ::prost::Name for LogId {
         "/hansard.cluster.v1.LogId".into()
     }
 }
-/// See Consensus.
+/// See Consensus. An empty one is a sign of life of the node, and gets no answer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ConsensusRequest {
     /// Unique among the requests of this stream.

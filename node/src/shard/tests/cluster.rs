@@ -46,11 +46,15 @@ impl TestNode {
         self.host().get(SHARD).expect("the node hosts the shard")
     }
 
+    /// Whether it holds another node lost.
+    pub(super) fn lost(&self, other: &NodeInfo) -> bool {
+        self.peers.as_ref().expect("the node runs").detector().lost(other.id)
+    }
+
     /// Waits until it holds another node lost, or no longer does.
     pub(super) async fn holds_lost(&self, other: &NodeInfo, lost: bool) {
-        let detector = self.peers.as_ref().expect("the node runs").detector();
         let until = tokio::time::Instant::now() + PATIENCE;
-        while detector.lost(other.id) != lost {
+        while self.lost(other) != lost {
             assert!(tokio::time::Instant::now() < until, "node {} is not seen to be lost: {lost}", other.id);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -43,6 +43,18 @@ async fn a_leader_that_falls_silent_is_replaced_long_before_its_lease_is_over() 
     assert_eq!(cluster.nodes[heir].shard().leadership().borrow().term, term + 1, "one election");
 }
 
+/// They host nothing, so that nothing else goes between them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_lead_nothing_are_not_silent() {
+    let cluster = Cluster::idle(3, Kind::Simulated, patient()).await;
+    tokio::time::sleep(patient().silence * 3).await;
+    let [one, other, third] = &cluster.nodes[..] else { unreachable!("there are three") };
+    assert!([&one.info, &third.info].into_iter().all(|there| !other.lost(there)));
+    cluster.net.cut(&one.info.address);
+    other.holds_lost(&one.info, true).await;
+    assert!(!other.lost(&third.info));
+}
+
 /// One after the other both followers lose the leader, which all the time has a majority. The first one has ended the lease
 /// that it granted, and must not help the second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
