@@ -56,7 +56,7 @@ pub struct NodeConfig {
     /// Bytes of the log that the node keeps, of all shards together; what is older is purged, and a follower that is further
     /// behind gets a snapshot.
     pub log_bytes: u64,
-    /// Bytes of snapshots that the node sends in a second, and as many that it takes in.
+    /// Bytes of snapshots that the node sends in a second, as many that it takes in, and as many of old log entries that it sends.
     pub snapshot_bytes_per_second: u64,
     /// Memory that the node keeps of what is on its disk.
     pub memory: Memory,
@@ -113,7 +113,7 @@ impl NodeConfig {
             tls: None,
             allow_plaintext: false,
             heartbeat: Duration::from_millis(250),
-            election: Duration::from_millis(750),
+            election: Duration::from_millis(1_000),
             snapshot_entries: 10_000,
             log_bytes: Tuning::default().log_bytes,
             snapshot_bytes_per_second: Tuning::default().snapshot_bytes_per_second,

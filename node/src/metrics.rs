@@ -94,6 +94,7 @@ impl Collector for NodeState {
             ("node_state_flushes", "Flushes of the state", store.flushes),
             ("node_snapshot_sent_bytes", "Bytes of snapshots sent to other nodes", transfers.sent_bytes()),
             ("node_snapshot_taken_bytes", "Bytes of snapshots taken in from other nodes", transfers.taken_bytes()),
+            ("node_history_sent_bytes", "Bytes of old entries sent to nodes that catch up", transfers.history_bytes()),
         ] {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;

@@ -78,14 +78,14 @@ struct Flags {
     /// Milliseconds between the signs of life of a node; one that is silent for three of them is held to be lost [default: 250].
     #[arg(long, value_name = "MS")]
     heartbeat_ms: Option<u64>,
-    /// The shortest election timeout, in milliseconds, for leaders whose loss nothing else shows [default: 750].
+    /// The shortest election timeout, in milliseconds, for leaders whose loss nothing else shows [default: 1000].
     #[arg(long, value_name = "MS")]
     election_ms: Option<u64>,
     /// Bytes of the log that the node keeps for others that are behind; older entries are only in the state [default: 536870912].
     #[arg(long, value_name = "BYTES")]
     log_bytes: Option<u64>,
-    /// Bytes a second of snapshots, with which other nodes catch up, that the node sends, and as many that it takes in
-    /// [default: 67108864].
+    /// Bytes a second of snapshots, with which other nodes catch up, that the node sends, as many that it takes in, and as many of
+    /// old log entries that it sends [default: 25165824].
     #[arg(long, value_name = "BYTES")]
     snapshot_bytes_per_second: Option<u64>,
     /// Memory for blocks of the state that were read [default: 268435456].

@@ -66,7 +66,7 @@ pub use proposal::{Decoded, Outcomes, Proposal};
 pub use sink::{Applied, ApplySink, NoSink};
 pub use state::{StartError, StateMachine};
 pub use transfers::Transfers;
-pub use tuning::Tuning;
+pub use tuning::{CLOSE, Tuning};
 pub use wire::WireError;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt};
@@ -68,7 +69,7 @@ impl RaftNetworkFactory<Types> for Network {
 pub struct Client {
     shard: ShardId,
     peer: Arc<Peer>,
-    transfers: Arc<Transfers>,
+    pub(super) transfers: Arc<Transfers>,
     pub(super) window: usize,
     within: Duration,
 }
@@ -77,15 +78,18 @@ pub struct Client {
 pub(super) struct InFlight {
     pub(super) pending: Pending,
     sent: Option<LogId>,
+    /// Bytes of its entries.
+    pub(super) bytes: usize,
 }
 
 impl Client {
     /// Sends an append.
     pub(super) async fn send(&self, request: &AppendEntriesRequest<Types>) -> Result<InFlight, RPCError<Types>> {
         let sent = request.entries.last().map(Entry::position).or(request.prev_log_id);
-        let call = Call::Append(wire::from_append(request));
-        let pending = self.peer.send(self.shard, call, self.within).await.map_err(rpc_error)?;
-        Ok(InFlight { pending, sent })
+        let append = wire::from_append(request);
+        let bytes = append.entries.iter().map(Bytes::len).sum();
+        let pending = self.peer.send(self.shard, Call::Append(append), self.within).await.map_err(rpc_error)?;
+        Ok(InFlight { pending, sent, bytes })
     }
 
     /// The answer to an append.

@@ -9,11 +9,12 @@ use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
 use tokio::time::Instant;
 
 use super::network::{Client, InFlight};
+use super::tuning::CLOSE;
 use super::types::Types;
 
 /// How long the news of a commit waits for entries to ride with. Followers show nobody what they apply, and an heir learns at its
-/// election what is committed, so nobody waits for it; at 100 entries a second of a shard most of them ride.
-const RIDE: Duration = Duration::from_millis(10);
+/// election what is committed, so nobody waits for it; at 25 entries a second of a shard most of them ride.
+const RIDE: Duration = Duration::from_millis(40);
 
 /// A pipeline of appends.
 pub(super) struct Pipeline<'s, S> {
@@ -23,13 +24,23 @@ pub(super) struct Pipeline<'s, S> {
     drained: bool,
     failed: bool,
     riders: Riders<AppendEntriesRequest<Types>>,
+    /// After entries that were committed long ago, others wait until then.
+    rests_until: Option<Instant>,
     in_flight: VecDeque<InFlight>,
 }
 
 impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> {
     pub(super) fn new(client: &'s Client, requests: S) -> Self {
         let riders = Riders { streams: false, waits: None };
-        Pipeline { client, requests, drained: false, failed: false, riders, in_flight: VecDeque::new() }
+        Pipeline {
+            client,
+            requests,
+            drained: false,
+            failed: false,
+            riders,
+            rests_until: None,
+            in_flight: VecDeque::new(),
+        }
     }
 
     /// The next answer; the last one that is no success ends it: openraft starts a new stream then.
@@ -44,7 +55,8 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
 
     async fn advance(&mut self) -> Result<Option<StreamAppendResult<Types>>, RPCError<Types>> {
         while !(self.drained && self.in_flight.is_empty()) {
-            let may_take = !self.drained && self.in_flight.len() < self.client.window;
+            let rests_until = self.rests_until.filter(|until| *until > Instant::now());
+            let may_take = !self.drained && self.in_flight.len() < self.client.window && rests_until.is_none();
             let leaves_at = self.riders.leaves_at();
             tokio::select! {
                 biased;
@@ -64,17 +76,28 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
                     let leaves = self.riders.leave();
                     self.send(leaves).await?;
                 }
+                () = tokio::time::sleep_until(rests_until.unwrap_or_else(Instant::now)), if rests_until.is_some() => {}
             }
         }
         Ok(None)
     }
 
     async fn send(&mut self, request: Option<AppendEntriesRequest<Types>>) -> Result<(), RPCError<Types>> {
-        if let Some(request) = request {
-            self.in_flight.push_back(self.client.send(&request).await?);
+        let Some(request) = request else { return Ok(()) };
+        let sent = self.client.send(&request).await?;
+        match is_history(&request) {
+            true => self.rests_until = Some(self.client.transfers.history(Instant::now(), sent.bytes)),
+            false => self.client.transfers.live(sent.bytes),
         }
+        self.in_flight.push_back(sent);
         Ok(())
     }
+}
+
+/// Whether an append brings entries that were committed long ago.
+fn is_history(request: &AppendEntriesRequest<Types>) -> bool {
+    let (Some(last), Some(committed)) = (request.entries.last(), &request.leader_commit) else { return false };
+    last.position().index + CLOSE < committed.index
 }
 
 /// Waits until the oldest has its answer; for ever if there is none.

@@ -1,4 +1,4 @@
-//! How fast and how many: the bounds on snapshots that this node sends and takes, of all shards together.
+//! How fast and how many: the bounds on what this node sends, and takes, to bring replicas up to date, of all shards together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,9 @@ use tokio::time::{Instant, sleep_until};
 /// end sooner, as all share one rate; the last would only be older when it ends.
 const SENT_AT_ONCE: usize = 2;
 
+/// The longest that old entries wait for those of other shards. A second: with hundreds of shards behind, the rate is not held.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// The bounds of one node.
 #[derive(Debug)]
 pub struct Transfers {
@@ -19,16 +22,25 @@ pub struct Transfers {
     pub(super) sending: Pacer,
     /// What is taken in.
     pub(super) taking: Pacer,
+    /// Old entries of the log that are sent.
+    history: Pacer,
     slots: Semaphore,
     /// How long what is left of an interrupted transfer is kept, at either end.
     pub(super) keep: Duration,
 }
 
 impl Transfers {
-    /// So many bytes a second are sent, and as many taken in; interrupted transfers may go on for so long.
+    /// So many bytes a second of snapshots are sent, and as many taken in, and as many of old entries sent; interrupted transfers
+    /// may go on for so long.
     pub fn new(bytes_per_second: u64, keep: Duration) -> Arc<Transfers> {
         let pacer = || Pacer::new(bytes_per_second);
-        Arc::new(Transfers { sending: pacer(), taking: pacer(), slots: Semaphore::new(SENT_AT_ONCE), keep })
+        Arc::new(Transfers {
+            sending: pacer(),
+            taking: pacer(),
+            history: pacer(),
+            slots: Semaphore::new(SENT_AT_ONCE),
+            keep,
+        })
     }
 
     /// Bytes of snapshots that were sent, those included that did not arrive.
@@ -39,6 +51,24 @@ impl Transfers {
     /// Bytes of snapshots that were taken in, those included that were not installed.
     pub fn taken_bytes(&self) -> u64 {
         self.taking.passed.load(Ordering::Relaxed)
+    }
+
+    /// Entries are sent that a follower lacks for long: when the next of them may follow. A follower that took all that it lacks as
+    /// fast as it can would keep the disks and processors from those who talk.
+    pub(super) fn history(&self, now: Instant, bytes: usize) -> Instant {
+        let turn = self.history.turn(now, bytes) + self.history.time_of(bytes as u64);
+        self.history.passed.fetch_add(bytes as u64, Ordering::Relaxed);
+        turn.min(now + LONGEST_PAUSE)
+    }
+
+    /// New entries are sent. Twice as many old ones may be: else nobody would catch up with those who talk faster than the rate.
+    pub(super) fn live(&self, bytes: usize) {
+        self.history.earn(2 * bytes as u64);
+    }
+
+    /// Bytes of old entries that were sent.
+    pub fn history_bytes(&self) -> u64 {
+        self.history.passed.load(Ordering::Relaxed)
     }
 
     /// Waits for leave to send a shard's snapshot. Meta waits for nobody: without it a node knows of no shard, and it is small.
@@ -75,8 +105,18 @@ impl Pacer {
     fn turn(&self, now: Instant, bytes: usize) -> Instant {
         let mut free_from = self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = free_from.map_or(now, |free| free.max(now));
-        *free_from = Some(turn + Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64));
+        *free_from = Some(turn + self.time_of(bytes as u64));
         turn
+    }
+
+    /// Who comes next waits less, by the time of so many bytes.
+    fn earn(&self, bytes: u64) {
+        let mut free_from = self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
+        *free_from = free_from.and_then(|free| free.checked_sub(self.time_of(bytes)));
+    }
+
+    fn time_of(&self, bytes: u64) -> Duration {
+        Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64)
     }
 }
 
@@ -105,6 +145,21 @@ mod tests {
         // 5,000 bytes, the last 100 of which pass at once.
         let took = begun.elapsed();
         assert!(took >= Duration::from_millis(4_900) && took < Duration::from_millis(5_000), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_entries_keep_the_rate_and_new_ones_let_more_of_them_pass() {
+        let transfers = Transfers::new(1_000, Duration::ZERO);
+        let now = Instant::now();
+        let after = |bytes| transfers.history(now, bytes) - now;
+        assert_eq!(after(100), Duration::from_millis(100));
+        assert_eq!(after(100), Duration::from_millis(200), "another shard's wait for the same rate");
+        transfers.live(75);
+        assert_eq!(after(100), Duration::from_millis(150), "150 more may pass");
+        transfers.live(10_000);
+        assert_eq!(after(100), Duration::from_millis(100), "and are not saved up");
+        assert_eq!(after(1_000_000), LONGEST_PAUSE);
+        assert_eq!(transfers.history_bytes(), 1_000_400);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,8 +1,12 @@
 //! How far a replica is behind its log, and its followers behind it, in entries: what operators watch.
 
+use std::collections::BTreeMap;
+
+use openraft::RaftMetrics;
 use openraft::async_runtime::watch::WatchReceiver;
 
-use crate::raft::types::{Group, LogId};
+use crate::raft::CLOSE;
+use crate::raft::types::{Group, LogId, Types};
 
 /// A replica's lags, in entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub(super) fn of(group: &Group, applied: u64) -> Lag {
     let data = data.borrow_watched();
     let last = index(data.last_log.as_ref());
     let behind = |matched: &Option<LogId>| last.saturating_sub(index(matched.as_ref()));
-    let worst = |followers: &std::collections::BTreeMap<u64, Option<LogId>>| {
+    let worst = |followers: &BTreeMap<u64, Option<LogId>>| {
         followers.iter().filter(|(node, _)| *node != me).map(|(_, matched)| behind(matched)).max().unwrap_or(0)
     };
     Lag {
@@ -35,6 +39,13 @@ pub(super) fn of(group: &Group, applied: u64) -> Lag {
         snapshot: applied.saturating_sub(index(data.snapshot.as_ref())),
         replication: data.replication.as_ref().map(worst),
     }
+}
+
+/// Whether a leader's follower has nearly all that is in the log. Who no longer leads waits for nobody.
+pub(super) fn is_close(now: &RaftMetrics<Types>, follower: u64) -> bool {
+    let matched =
+        |followers: &BTreeMap<u64, Option<LogId>>| followers.get(&follower).map_or(0, |at| index(at.as_ref()));
+    now.replication.as_ref().is_none_or(|followers| now.last_log_index.unwrap_or(0) <= matched(followers) + CLOSE)
 }
 
 fn index(at: Option<&LogId>) -> u64 {

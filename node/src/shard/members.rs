@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use openraft::ChangeMembers;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, InitializeError, RaftError};
+use openraft::{ChangeMembers, RaftMetrics};
 
 use super::error::MembershipError;
+use super::lag;
 use super::replica::Replica;
 use crate::raft::types::{Types, parts};
 use crate::raft::{Member, NodeInfo};
@@ -94,9 +95,15 @@ impl Replica {
 
     async fn add_learner(&self, node: NodeInfo) -> Result<(), MembershipError> {
         let within = self.inner.tuning.snapshot_timeout;
-        let added = tokio::time::timeout(within, self.inner.group.add_learner(node.id, node.into(), true)).await;
+        let (id, group) = (node.id, &self.inner.group);
+        let caught_up = async {
+            group.add_learner(id, node.into(), true).await.map_err(membership_error)?;
+            // What is near enough for openraft may be half of what there is.
+            let close = |now: &RaftMetrics<Types>| lag::is_close(now, id);
+            group.wait(None).metrics(close, "a learner").await.map_err(|e| MembershipError::Stopped(e.to_string()))
+        };
         let late = |_| MembershipError::Late { what: "catching up a new replica", after: within };
-        added.map_err(late)?.map(drop).map_err(membership_error)
+        tokio::time::timeout(within, caught_up).await.map_err(late)?.map(drop)
     }
 
     pub(super) async fn change(

@@ -1,11 +1,11 @@
-//! Snapshots that take a while: interrupted, and beside messages that go on.
+//! Snapshots and logs that take a while: interrupted, and beside messages that go on.
 
 use std::time::Duration;
 
 use super::cluster::{ANN, Cluster, PATIENCE, ROOM, SHARD, create, say, seq, tuning};
-use crate::raft::Tuning;
 use crate::raft::service::Stores;
 use crate::raft::test_store::Kind;
+use crate::raft::{CLOSE, Tuning};
 
 const MIB: u64 = 1 << 20;
 /// Bytes of a snapshot a second.
@@ -42,8 +42,8 @@ async fn has_chunks(cluster: &Cluster, chunks: u32, least: u32) {
 }
 
 /// Three nodes with long messages, and a fourth that becomes a member from now on.
-async fn growing(kind: Kind) -> (Cluster, tokio::task::JoinHandle<()>, tokio::time::Instant) {
-    let cluster = Cluster::idle(4, kind, slow()).await;
+async fn growing(tuning: Tuning) -> (Cluster, tokio::task::JoinHandle<()>, tokio::time::Instant) {
+    let cluster = Cluster::idle(4, Kind::Simulated, tuning).await;
     for node in &cluster.nodes {
         node.host().start(SHARD).await.expect("starts");
     }
@@ -71,7 +71,7 @@ async fn ends_well(cluster: &Cluster, sent: u64, messages: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interrupted_snapshot_goes_on_where_it_stopped_while_the_log_waits() {
-    let (cluster, joining, begun) = growing(Kind::Simulated).await;
+    let (cluster, joining, begun) = growing(slow()).await;
     has_chunks(&cluster, 1, 0).await;
     // Far more entries than a snapshot covers: without the log that follows it, it would be of no use.
     for id in 0..100 {
@@ -90,7 +90,7 @@ async fn an_interrupted_snapshot_goes_on_where_it_stopped_while_the_log_waits() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_loses_power_goes_on_with_what_it_had_flushed() {
-    let (mut cluster, joining, _) = growing(Kind::Simulated).await;
+    let (mut cluster, joining, _) = growing(slow()).await;
     has_chunks(&cluster, 4, 0).await;
     let store = cluster.nodes[3].host().store(SHARD).expect("it hosts the shard");
     store.rows().flush().expect("it is flushed");
@@ -101,4 +101,30 @@ async fn a_receiver_that_loses_power_goes_on_with_what_it_had_flushed() {
     joining.await.expect("the fourth node becomes a member");
     let sent = sent(&cluster, 0..3);
     ends_well(&cluster, sent, LONG).await;
+}
+
+/// Nothing is purged: the log alone brings the fourth node up to date. openraft takes a follower for close that lacks 20,000 entries.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_voter_is_new_once_it_has_the_log_which_comes_at_a_rate_while_messages_go_on() {
+    let (cluster, mut joining, begun) =
+        growing(Tuning { snapshot_entries: 10_000, keep_entries: 10_000, ..slow() }).await;
+    let old = cluster.nodes[3].shard();
+    let history = || cluster.nodes[..3].iter().map(|node| node.host().transfers().history_bytes()).sum::<u64>();
+    let mut meanwhile = 0;
+    while !joining.is_finished() {
+        meanwhile += 1;
+        seq(cluster.submit(&say(10_000 + meanwhile, "meanwhile")).await);
+        assert!(begun.elapsed() < PATIENCE, "it does not catch up: {:?}", old.status());
+    }
+    (&mut joining).await.expect("the fourth node becomes a member");
+    // Entries of one message each, of which it may lack so many.
+    let applied = old.status().record.size + old.lag().apply;
+    assert!(applied + 2 * CLOSE >= 1 + LONG, "it became a voter with {applied} entries");
+    let (took, sent) = (begun.elapsed(), history());
+    let least = (LONG - 2 * CLOSE) * 16_000;
+    assert!(sent >= least, "{sent} bytes were sent as history");
+    // The last of them and what they were beside: an append is half a MiB, and new messages let more of the old pass.
+    assert!(took >= Duration::from_secs_f64((least - 2 * MIB) as f64 / RATE as f64), "{sent} bytes in {took:?}");
+    assert!(meanwhile >= 10, "{meanwhile} messages meanwhile");
+    assert_eq!(cluster.settled().await.record.size, 1 + LONG + meanwhile);
 }
