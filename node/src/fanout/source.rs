@@ -54,7 +54,7 @@ impl RoomSource for StoredRooms {
                 };
                 Ok(Some((head, entries)))
             });
-            let found = read.map_err(|error| SourceError::Read(error.to_string()))?;
+            let found = read.await.map_err(|error| SourceError::Read(error.to_string()))?;
             Ok(found.map(|(head, entries)| Page { head, entries: entries.iter().map(Entry::from).collect() }))
         })
     }

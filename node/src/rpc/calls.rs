@@ -181,9 +181,9 @@ async fn report_refusals(
 }
 
 /// A linearizable read whose rules may refuse.
-async fn read<T>(
+async fn read<T: Send + 'static>(
     shard: &ShardHandle,
-    read: impl FnOnce(&ShardRows) -> Result<Result<T, Refusal>, StoreError>,
+    read: impl FnOnce(&ShardRows) -> Result<Result<T, Refusal>, StoreError> + Send + 'static,
 ) -> Result<T, Status> {
     shard.read(read).await.map_err(reply::reading)?.map_err(status::from_refusal)
 }

@@ -19,15 +19,15 @@ const ANSWER: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// The leader must be asked: they are older, or the rules refuse, which may be so no more.
-pub(super) async fn read<T>(
+pub(super) async fn read<T: Send + 'static>(
     node: &Arc<Node>,
     replica: &Replica,
     max: Duration,
-    read: impl FnOnce(&ShardRows) -> Result<Result<T, Refusal>, StoreError>,
+    read: impl FnOnce(&ShardRows) -> Result<Result<T, Refusal>, StoreError> + Send + 'static,
 ) -> Result<(T, Duration), Status> {
     let age = replica.age_within(max, confirmed(node, replica)).await.map_err(reply::reading)?;
     let leader = replica.leadership().borrow().leader;
-    let found = replica.read_applied(read).map_err(reply::reading)?;
+    let found = replica.read_applied(read).await.map_err(reply::reading)?;
     found.map(|found| (found, age)).map_err(|_| reply::not_leader(leader))
 }
 

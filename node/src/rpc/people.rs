@@ -21,8 +21,9 @@ use crate::{error::invalid, meta, shard::MetaShard, state::Node};
 pub(super) async fn resolve(node: &Arc<Node>, wanted: &wire::ResolvePerson) -> Result<wire::PersonView, Status> {
     let replica = replica(node)?;
     let (issuer, subject) = (wanted.issuer.clone(), wanted.subject.clone());
-    let found = replica.read_applied(|rows| domain::find_person(rows, &issuer, &subject)).map_err(reply::reading)?;
-    if let Some(known) = found {
+    let asked = wanted.clone();
+    let found = replica.read_applied(move |rows| domain::find_person(rows, &asked.issuer, &asked.subject)).await;
+    if let Some(known) = found.map_err(reply::reading)? {
         return Ok(view(known));
     }
     let person = PersonId::from_bytes(node.draw());

@@ -14,6 +14,7 @@ use super::error::{HostError, MembershipError};
 use super::handle::ShardHandle;
 use super::meta::MetaShard;
 use super::pacer::Pacer;
+use super::readers::Readers;
 use super::replica::Replica;
 use crate::raft::blocking::blocking;
 use crate::raft::service::{Groups, Stores};
@@ -44,6 +45,7 @@ pub struct ShardHost {
     /// Of the shards of rooms. Meta has one of its own: it waits for none of them.
     pacer: Arc<Pacer>,
     transfers: Arc<Transfers>,
+    readers: Arc<Readers>,
     shards: Mutex<BTreeMap<ShardId, Hosted>>,
     /// One start or stop at a time: each opens or closes a store.
     changing: tokio::sync::Mutex<()>,
@@ -85,6 +87,7 @@ impl ShardHost {
             seams,
             pacer: Arc::default(),
             transfers,
+            readers: Readers::start(),
             shards: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             changed: watch::Sender::new(0),
@@ -253,7 +256,8 @@ impl ShardHost {
         let network = Network::new(shard, peers.clone(), transfers, window, tuning.request_timeout);
         let group = Group::new(local.id, config, network, log, machine).await;
         let group = group.map_err(|error| HostError::Group { shard, reason: error.to_string() })?;
-        let replica = Replica::start(shard, group, store, progress, peers.detector().clone(), tuning.clone());
+        let (detector, readers) = (peers.detector().clone(), self.readers.clone());
+        let replica = Replica::start(shard, group, store, progress, detector, readers, tuning.clone());
         let seams = Seams { clock: clock.clone(), entropy: entropy.clone() };
         Ok(if shard == ShardId::META {
             Hosted::Meta(MetaShard::start(replica, seams, view))

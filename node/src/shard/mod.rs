@@ -31,7 +31,7 @@
 //!   leadership(&self) -> watch::Receiver<Leadership>                   // { term, leader: Option<u64>, serving: bool }
 //!   async read_index(&self) -> Result<(), ReadError>                   // linearizable from here on; batched
 //!   async read<T>(&self, FnOnce(&ShardRows) -> Result<T, StorageError>) -> Result<T, ReadError>  // read_index, then rows
-//!   read_applied<T>(&self, FnOnce(&ShardRows) -> ..) -> ..             // leader or not, as applied here
+//!   async read_applied<T>(&self, FnOnce(&ShardRows) -> ..) -> ..       // leader or not, as applied here
 //!   rows(&self) -> ShardRows
 //!   status(&self) -> ReplicaStatus   // voters, learners, leader, term, applied index, record size and root
 //!   async wait_leadership(&self, Duration, FnMut(&Leadership) -> bool) -> Result<Leadership, ReadError>
@@ -60,6 +60,7 @@ mod meta;
 mod observers;
 mod pacer;
 mod proposer;
+mod readers;
 mod reads;
 pub mod refusals;
 mod replica;

@@ -12,9 +12,9 @@ use super::error::ReadError;
 use super::freshness::Freshness;
 use super::lag::{self, Lag};
 use super::leadership::{self, Leadership};
+use super::readers::Readers;
 use super::reads::{self, Reader, Unconfirmed};
 use super::succession::Succession;
-use crate::raft::blocking::blocking;
 use crate::raft::types::Group;
 use crate::raft::{Detector, NodeInfo, Progress, RecordHead, Tuning};
 
@@ -35,6 +35,7 @@ pub(super) struct Inner {
     pub(super) tuning: Tuning,
     leadership: watch::Receiver<Leadership>,
     reads: mpsc::Sender<Reader>,
+    readers: Arc<Readers>,
     freshness: Freshness,
 }
 
@@ -64,6 +65,7 @@ impl Replica {
         store: ShardStore,
         progress: Arc<Progress>,
         detector: Arc<Detector>,
+        readers: Arc<Readers>,
         tuning: Tuning,
     ) -> Replica {
         let (told, leadership) = watch::channel(Leadership::default());
@@ -83,6 +85,7 @@ impl Replica {
                 tuning,
                 leadership,
                 reads,
+                readers,
                 freshness: Freshness::default(),
             }),
         }
@@ -140,9 +143,12 @@ impl Replica {
     ///
     /// # Errors
     /// Those of [`Replica::read_index`], and what `read` says.
-    pub async fn read<T>(&self, read: impl FnOnce(&ShardRows) -> Result<T, StoreError>) -> Result<T, ReadError> {
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&ShardRows) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ReadError> {
         self.read_index().await?;
-        self.read_applied(read)
+        self.read_applied(read).await
     }
 
     /// How old the rows here are at most, if that is no more than `max`, leader or not: they have all that was acknowledged so long
@@ -166,13 +172,17 @@ impl Replica {
         self.inner.freshness.within(max, confirm).await.ok_or(ReadError::NotLeader { leader })
     }
 
-    /// Reads the rows as they are applied here, leader or not. May wait for the disk.
+    /// Reads the rows as they are applied here, leader or not. Waits for the node's other readers, and maybe for the disk.
     ///
     /// # Errors
     /// What `read` says.
-    pub fn read_applied<T>(&self, read: impl FnOnce(&ShardRows) -> Result<T, StoreError>) -> Result<T, ReadError> {
+    pub async fn read_applied<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&ShardRows) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ReadError> {
         let rows = self.rows();
-        Ok(blocking(|| read(&rows))?)
+        let read = self.inner.readers.run(move || read(&rows)).await;
+        Ok(read.ok_or(ReadError::Stopped)??)
     }
 
     /// The replica now.

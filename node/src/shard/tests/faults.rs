@@ -79,7 +79,7 @@ async fn head_within(cluster: &Cluster, replica: usize, leader: usize, age: Dura
     };
     let told = replica.age_within(age, asked).await?;
     assert!(told <= age);
-    let view = replica.read_applied(|rows| hansard_domain::read::room_view(rows, ANN, ROOM))?;
+    let view = replica.read_applied(|rows| hansard_domain::read::room_view(rows, ANN, ROOM)).await?;
     Ok(view.expect("Ann is in").head)
 }
 
