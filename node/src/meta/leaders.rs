@@ -15,13 +15,15 @@ pub(crate) fn leaders(node: &Node) -> Leaders {
     let Some(view) = node.view() else { return Leaders::new() };
     let others = view.nodes.keys().filter(|id| **id != node.local.id && node.reachable(**id));
     let told = others.flat_map(|id| node.known.leads(*id).into_iter().map(|(shard, term)| (shard, term, *id)));
-    let mut leaders = all(node.directory.leaders(), told, |shard| node.host.replica(shard).is_some());
+    // A replica that has moved away stays for a while, and hears of nobody who leads.
+    let votes = |shard| view.place(shard).is_some_and(|place| place.voters.contains(&node.local.id));
+    let mut leaders = all(node.directory.leaders(), told, |shard| votes(shard) && node.host.replica(shard).is_some());
     leaders.retain(|shard, _| view.places().any(|place| place.shard == *shard));
     leaders
 }
 
 /// `heard`: what this node's replicas know. `told`: what others say that they lead, and in which term; who says it in the newest is
-/// right, and of a shard that is `hosted` here its replica knows better.
+/// right, and of a shard that has a voter here, `hosted`, that one knows better.
 fn all(
     heard: Leaders,
     told: impl Iterator<Item = (ShardId, u64, NodeId)>,
@@ -64,6 +66,13 @@ mod tests {
         let told = [(shard(1), 4, 1), (shard(1), 6, 3), (shard(1), 5, 2), (shard(2), 4, 1)];
         let here = |hosted: ShardId| hosted == shard(2);
         assert_eq!(all(BTreeMap::new(), told.into_iter(), here), [(shard(1), (6, 3))].into(), "shard 2 is electing");
+        let moved_away = [(shard(1), (4, 1)), (shard(2), (3, 2))];
+        let known = [(shard(1), (6, 3)), (shard(2), (3, 2))].into();
+        assert_eq!(
+            all(moved_away.into(), told.into_iter(), here),
+            known,
+            "who left shard 1 knows no newer leader of it"
+        );
         let heard = [(shard(2), (3, 2))];
         assert_eq!(all(heard.into(), told.into_iter(), here), [(shard(1), (6, 3)), (shard(2), (3, 2))].into());
     }
