@@ -185,7 +185,7 @@ impl Run {
         if replaced.is_empty() {
             return Ok(());
         }
-        for other in (0..FOUNDERS).filter(|other| *other != node) {
+        for other in (0..NODES).filter(|other| *other != node) {
             self.cluster.servers[other].kill()?;
             self.cluster.servers[other].tell(&[])?;
             self.cluster.start(other)?;
