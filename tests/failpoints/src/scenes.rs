@@ -22,10 +22,11 @@ const TALK: u64 = 10;
 const ALONE: Duration = Duration::from_millis(300);
 /// How long a leadership takes to be handed over, and more.
 const HANDING: Duration = Duration::from_secs(1);
-/// Far longer than a replica is kept that has moved away.
-const KEPT: Duration = Duration::from_secs(180);
-/// After which another replica is moved away: the first move may have failed, with a crash under way.
-const AGAIN: Duration = Duration::from_secs(15);
+/// Longer than a replica is kept that has moved away, after which another is moved: the first one may have been moved back. Sooner would
+/// do that itself, as there may be only one that can be moved, here and away again.
+const AGAIN: Duration = Duration::from_secs(90);
+/// So long that another one can have gone too.
+const KEPT: Duration = Duration::from_secs(240);
 
 impl Run {
     /// Three empty disks become a cluster, although every process crashes wherever one can on the way.
