@@ -20,15 +20,16 @@ impl Bucket {
         Self { level: burst, per_second: f64::from(per_second.max(1)), burst, at: now }
     }
 
-    /// Takes one; an error says how long to wait for the next.
-    pub(crate) fn take(&mut self, now: Instant) -> Result<(), Duration> {
+    /// Takes so many, or all there can be if that is less; an error says how long to wait for them.
+    pub(crate) fn take(&mut self, cost: u32, now: Instant) -> Result<(), Duration> {
+        let cost = f64::from(cost).min(self.burst);
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.level = (self.level + passed * self.per_second).min(self.burst);
         self.at = now;
-        if self.level < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - self.level) / self.per_second));
+        if self.level < cost {
+            return Err(Duration::from_secs_f64((cost - self.level) / self.per_second));
         }
-        self.level -= 1.0;
+        self.level -= cost;
         Ok(())
     }
 }
@@ -42,11 +43,24 @@ mod tests {
         let start = Instant::now();
         let mut bucket = Bucket::new(10, 3, start);
         for _ in 0..3 {
-            bucket.take(start).unwrap();
+            bucket.take(1, start).unwrap();
         }
-        let wait = bucket.take(start).unwrap_err();
+        let wait = bucket.take(1, start).unwrap_err();
         assert!(wait > Duration::from_millis(90) && wait <= Duration::from_millis(100), "{wait:?}");
-        bucket.take(start + Duration::from_millis(101)).unwrap();
-        bucket.take(start + Duration::from_millis(102)).unwrap_err();
+        bucket.take(1, start + Duration::from_millis(101)).unwrap();
+        bucket.take(1, start + Duration::from_millis(102)).unwrap_err();
+    }
+
+    #[test]
+    fn what_costs_more_takes_more_and_passes_a_small_bucket_when_it_is_full() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(10, 12, start);
+        bucket.take(10, start).unwrap();
+        let wait = bucket.take(10, start).unwrap_err();
+        assert!(wait > Duration::from_millis(790) && wait <= Duration::from_millis(800), "{wait:?}");
+        bucket.take(2, start).unwrap();
+        let mut small = Bucket::new(10, 3, start);
+        small.take(10, start).unwrap();
+        small.take(1, start).unwrap_err();
     }
 }

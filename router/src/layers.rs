@@ -136,7 +136,7 @@ async fn admit(edge: &Edge, headers: &HeaderMap) -> Result<Principal, Status> {
     let missing = || refuse::unauthenticated(reason::TOKEN_MISSING, "give a token: `authorization: Bearer TOKEN`");
     let who = edge.auth.admit(token.ok_or_else(missing)?, &edge.upstream).await?;
     let rate = edge.sessions.rate(who.person);
-    let taken = rate.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+    let taken = rate.lock().unwrap_or_else(PoisonError::into_inner).take(1, Instant::now());
     taken.map_err(|wait| {
         let status = refuse::rate_limited(wait);
         edge.refusals.add(&who, &status);

@@ -116,11 +116,14 @@ pub const UNARY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an HTTP/1 client may take to send its request's head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Frames that a follow counts as. A burst has room for all that a session may follow.
+pub const FOLLOW_COST: u32 = 10;
+
 /// How fast people may go. Generous: they keep a runaway client from starving others, and are no quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rates {
-    /// Frames per second of one session.
+    /// Frames per second of one session; a follow counts as [`FOLLOW_COST`].
     pub session_per_second: u32,
     /// Frames that a session may send at once after a pause.
     pub session_burst: u32,

@@ -28,7 +28,7 @@ pub(crate) use follow::Follows;
 use crate::bucket::Bucket;
 use crate::connection::{Asked, Soft};
 use crate::convert;
-use crate::limits::{HELLO_TIMEOUT, IDLE_TIMEOUT, MAX_MALFORMED, PING_INTERVAL, Rates};
+use crate::limits::{FOLLOW_COST, HELLO_TIMEOUT, IDLE_TIMEOUT, MAX_MALFORMED, PING_INTERVAL, Rates};
 use crate::proposal::{Committed, Proposal};
 use crate::{reason, refuse};
 
@@ -119,7 +119,7 @@ impl Session {
                 let twice = refuse::frame(reason::FRAME_OUT_OF_ORDER, "a session has one `hello`, its first frame");
                 self.end(Some(twice), None, out);
             }
-            State::Open(open) => match paced(&mut self.bucket, open, now) {
+            State::Open(open) => match paced(&mut self.bucket, open, cost(&frame), now) {
                 Ok(()) => open.on_frame(frame, out),
                 Err(wait) => frames::refuse(&frame, refuse::rate_limited(wait), out),
             },
@@ -131,7 +131,7 @@ impl Session {
         match &mut self.state {
             State::New(_) => self.end(Some(hello_expected()), None, out),
             State::Admitting(_) => self.end(Some(early()), None, out),
-            State::Open(open) => match paced(&mut self.bucket, open, now) {
+            State::Open(open) => match paced(&mut self.bucket, open, 1, now) {
                 Ok(()) => open.on_send(send, out),
                 Err(wait) => frames::refuse_send(&send, refuse::rate_limited(wait), out),
             },
@@ -321,7 +321,15 @@ fn early() -> Status {
     refuse::frame(reason::FRAME_OUT_OF_ORDER, "wait for `welcome` before the next frame")
 }
 
-fn paced(bucket: &mut Bucket, open: &Open, now: Instant) -> Result<(), Duration> {
-    bucket.take(now)?;
-    open.admission.rate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(now)
+/// A follow has a page read, which costs a node as much as several sends.
+fn cost(frame: &connect_request::Frame) -> u32 {
+    match frame {
+        connect_request::Frame::Follow(_) => FOLLOW_COST,
+        _ => 1,
+    }
+}
+
+fn paced(bucket: &mut Bucket, open: &Open, cost: u32, now: Instant) -> Result<(), Duration> {
+    bucket.take(cost, now)?;
+    open.admission.rate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(cost, now)
 }

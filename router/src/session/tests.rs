@@ -220,7 +220,7 @@ fn too_many_follows_are_refused_one_by_one() {
         id[..8].copy_from_slice(&(number as u64).to_be_bytes());
         Asked::Follow(Follow { room: RoomId::from_bytes(id).to_string(), ..Follow::default() })
     };
-    for number in 0..10_000 {
+    for number in 0..MAX_FOLLOWS + 100 {
         let out = say(&mut session, now, follow(number));
         match number < MAX_FOLLOWS {
             true => assert!(out.is_empty()),
@@ -268,6 +268,19 @@ fn those_who_are_too_fast_are_told_when_to_come_back() {
     let out = say(&mut session, now, send_frame(&ROOM.to_string(), "x"));
     assert_eq!(refused(&out), "RATE_LIMITED");
     assert!(matches!(&out[0], Effect::Refused(status) if retry_after(status).is_some()));
+}
+
+#[test]
+fn follows_count_as_several_frames_and_a_burst_has_room_for_all_that_one_may_have() {
+    let follow = || Asked::Follow(Follow { room: ROOM.to_string(), ..Follow::default() });
+    let (mut session, now, _) = opened(vec![]);
+    let rates = Rates::default();
+    let at_once = (rates.session_burst / FOLLOW_COST) as usize;
+    assert!(at_once > MAX_FOLLOWS && rates.person_burst >= rates.session_burst);
+    for _ in 0..at_once {
+        assert!(say(&mut session, now, follow()).is_empty());
+    }
+    assert_eq!(refused(&say(&mut session, now, follow())), "RATE_LIMITED");
 }
 
 #[test]
