@@ -24,6 +24,16 @@ pub enum OpenError {
         /// The newest version this program reads.
         known: u8,
     },
+    /// Written by a program that is too old.
+    #[error("{what} has format version {found}, this program knows from {oldest} on: start the program that wrote it")]
+    OlderFormat {
+        /// What was read.
+        what: &'static str,
+        /// Its version.
+        found: u8,
+        /// The oldest version this program reads.
+        oldest: u8,
+    },
     /// The directory belongs to another cluster.
     #[error("this directory belongs to cluster {found}, not to {expected}: give this node the right data directory")]
     ForeignCluster {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::codec::CodecError;
 use crate::entry::LogEntry;
 use crate::identity::Identity;
-use crate::log::format::{RecordHeader, SegmentHeader, find_records, put_record, read_record};
+use crate::log::format::{RecordHeader, RecordKey, SegmentHeader, find_records, put_record, read_record};
 use crate::log::record::Record;
 use crate::mark::AppliedMark;
 use crate::snapshot::format::{Chunk, ChunkBuilder};
@@ -52,12 +52,15 @@ pub fn segment_header(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
     Ok(whole[..SegmentHeader::BYTES].to_vec())
 }
 
+/// The store whose log's records these are.
+const STORE: [u8; 16] = *b"HRa store's id..";
+
 /// A record of the log: the first one in `bytes`, and only that is given back.
 pub fn log_record(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
-    let (header, body) = read_record(bytes)?;
+    let (header, body) = read_record(RecordKey::of(STORE), bytes)?;
     let record = Record::decode(header.kind, &Bytes::copy_from_slice(body))?;
     let mut out = Vec::new();
-    put_record(&mut out, &RecordHeader { kind: record.kind(), ..header }, &record.body());
+    put_record(RecordKey::of(STORE), &mut out, &RecordHeader { kind: record.kind(), ..header }, &record.body());
     Ok(out)
 }
 
@@ -66,13 +69,13 @@ pub fn entry_record(entry: &LogEntry) -> Vec<u8> {
     let record = Record::Entry(entry.encoded());
     let mut out = Vec::new();
     let header = RecordHeader { kind: record.kind(), lsn: 9, delta: 1, epoch: 2, shard: 3 };
-    put_record(&mut out, &header, &record.body());
+    put_record(RecordKey::of(STORE), &mut out, &header, &record.body());
     out
 }
 
 /// How many records there are in what is left after a break of the log, wherever they start.
 pub fn records_after_a_break(bytes: &[u8]) -> usize {
-    find_records(bytes).count()
+    find_records(RecordKey::of(STORE), bytes).count()
 }
 
 /// A chunk of a snapshot.

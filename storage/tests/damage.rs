@@ -343,8 +343,38 @@ fn another_cluster_is_refused() {
     assert_eq!(rig.open().identity().cluster, Some(ours));
 }
 
+/// A record of a later batch as a store with this id would write it.
+fn later_record(store: [u8; 16]) -> Vec<u8> {
+    let mut record = store[..2].to_vec();
+    record.extend_from_slice(&[2, 4, 0, 0, 0, 0]);
+    record.extend_from_slice(&[0x7f; 8]);
+    record.extend_from_slice(&[0; 4]);
+    record.extend_from_slice(&[0x7f; 4]);
+    record.extend_from_slice(&[0; 4]);
+    let seed = u32::from_be_bytes(store[2..6].try_into().unwrap());
+    let crc = crc32c::crc32c_append(seed, &record);
+    record.extend_from_slice(&crc.to_be_bytes());
+    record
+}
+
 #[test]
-fn a_newer_format_is_refused() {
+fn a_record_in_a_message_is_none_as_long_as_nobody_knows_the_id_of_the_store() {
+    let left_over = |record: &[u8]| {
+        let rig = filled();
+        rig.disk.kill();
+        // As an earlier use of the segment may have left it.
+        let at = find(&rig, "entry 1.30") + 2 * 4096;
+        rig.disk.edit(CURRENT, |bytes| bytes[at..at + record.len()].copy_from_slice(record));
+        rig
+    };
+    for guess in [[0; 16], *b"HR\0\0\0\0 no more..", [8; 16]] {
+        assert_eq!(indexes(&left_over(&later_record(guess)).open().shard(id(1)).unwrap()).len(), 30);
+    }
+    assert!(refused(&left_over(&later_record(FRESH.store))).contains("later batch"));
+}
+
+#[test]
+fn a_format_that_is_newer_or_too_old_is_refused() {
     let rig = filled();
     rig.disk.kill();
     rig.disk.edit("IDENTITY", |bytes| bytes[8] = 2);
@@ -352,11 +382,20 @@ fn a_newer_format_is_refused() {
     assert!(matches!(error, OpenError::NewerFormat { found: 2, .. }), "{error}");
     rig.disk.kill();
     rig.disk.edit("IDENTITY", |bytes| bytes[8] = 1);
-    rig.disk.edit(CURRENT, |bytes| {
-        bytes[4] = 2;
-        bytes[4096 + 4] = 2;
-    });
-    assert!(matches!(rig.try_open().err().unwrap(), OpenError::NewerFormat { found: 2, .. }));
+    for (version, newer) in [(3, true), (1, false)] {
+        rig.disk.edit(CURRENT, |bytes| {
+            bytes[4] = version;
+            bytes[4096 + 4] = version;
+        });
+        let error = rig.try_open().err().unwrap();
+        let told = match error {
+            OpenError::NewerFormat { found, .. } => (found, true),
+            OpenError::OlderFormat { found, .. } => (found, false),
+            _ => panic!("{error}"),
+        };
+        assert_eq!(told, (version, newer));
+        rig.disk.kill();
+    }
 }
 
 #[test]

@@ -16,10 +16,31 @@ pub(crate) const DATA_START: u64 = 2 * BLOCK;
 /// Bytes of a record before its body.
 pub(crate) const RECORD_HEADER: usize = 32;
 /// Version of segments and records.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 const SEGMENT_MAGIC: &[u8; 4] = b"HSEG";
-const RECORD_MAGIC: &[u8; 2] = b"HR";
+
+/// What makes bytes a record of one store: how it starts, and what its checksum starts from. Both are of the store's random id, which
+/// no client learns: messages lie in the log as they were sent, and whoever could write a record into one could have a log refused
+/// as damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordKey {
+    magic: [u8; 2],
+    seed: u32,
+}
+
+impl RecordKey {
+    /// That of a store.
+    pub(crate) fn of(store: [u8; 16]) -> Self {
+        let [a, b, c, d, e, f, ..] = store;
+        Self { magic: [a, b], seed: u32::from_be_bytes([c, d, e, f]) }
+    }
+
+    /// The checksum of a record's header, as far as it stands before the checksum.
+    fn header_crc(self, bytes: &[u8]) -> u32 {
+        crc32c::crc32c_append(self.seed, &bytes[..RECORD_HEADER - 4])
+    }
+}
 
 /// What a segment says about itself and the log: the tail mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,9 +132,9 @@ impl RecordHeader {
 
 /// Appends a record: `magic ‖ version ‖ kind ‖ body length ‖ lsn ‖ delta ‖ epoch ‖ shard ‖ CRC32C ‖ body`. The
 /// checksum covers what stands before it and the body.
-pub(crate) fn put_record(out: &mut Vec<u8>, header: &RecordHeader, body: &[u8]) {
+pub(crate) fn put_record(key: RecordKey, out: &mut Vec<u8>, header: &RecordHeader, body: &[u8]) {
     let start = out.len();
-    out.extend_from_slice(RECORD_MAGIC);
+    out.extend_from_slice(&key.magic);
     out.push(VERSION);
     out.push(header.kind);
     out.extend_from_slice(&(body.len() as u32).to_be_bytes());
@@ -121,7 +142,7 @@ pub(crate) fn put_record(out: &mut Vec<u8>, header: &RecordHeader, body: &[u8]) 
     out.extend_from_slice(&header.delta.to_be_bytes());
     out.extend_from_slice(&header.epoch.to_be_bytes());
     out.extend_from_slice(&header.shard.to_be_bytes());
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&out[start..]), body);
+    let crc = crc32c::crc32c_append(key.header_crc(&out[start..]), body);
     out.extend_from_slice(&crc.to_be_bytes());
     out.extend_from_slice(body);
 }
@@ -133,9 +154,9 @@ struct Raw<'a> {
     body: &'a [u8],
 }
 
-fn read_raw(bytes: &[u8]) -> Result<Raw<'_>, CodecError> {
+fn read_raw(key: RecordKey, bytes: &[u8]) -> Result<Raw<'_>, CodecError> {
     let mut cursor = Cursor::new(bytes);
-    if cursor.take(2)? != RECORD_MAGIC {
+    if cursor.take(2)? != key.magic {
         return Err(CodecError::Range);
     }
     cursor.version(VERSION)?;
@@ -151,30 +172,24 @@ fn read_raw(bytes: &[u8]) -> Result<Raw<'_>, CodecError> {
     Ok(Raw { header, crc, body })
 }
 
-fn header_crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(&bytes[..RECORD_HEADER - 4])
-}
-
 /// Reads the record at the front of `bytes`.
-pub(crate) fn read_record(bytes: &[u8]) -> Result<(RecordHeader, &[u8]), CodecError> {
-    let raw = read_raw(bytes)?;
-    if raw.crc != crc32c::crc32c_append(header_crc(bytes), raw.body) {
+pub(crate) fn read_record(key: RecordKey, bytes: &[u8]) -> Result<(RecordHeader, &[u8]), CodecError> {
+    let raw = read_raw(key, bytes)?;
+    if raw.crc != crc32c::crc32c_append(key.header_crc(bytes), raw.body) {
         return Err(CodecError::Checksum);
     }
     Ok((raw.header, raw.body))
 }
 
 /// Every valid record in `bytes`, wherever it starts: what is left after a break in the chain.
-pub(crate) fn find_records(bytes: &[u8]) -> impl Iterator<Item = RecordHeader> + '_ {
+pub(crate) fn find_records(key: RecordKey, bytes: &[u8]) -> impl Iterator<Item = RecordHeader> + '_ {
     let checksums = Checksums::new(bytes);
-    let starts = bytes.windows(3).enumerate();
-    starts.filter(|(_, w)| w[0] == RECORD_MAGIC[0] && w[1] == RECORD_MAGIC[1] && w[2] == VERSION).filter_map(
-        move |(at, _)| {
-            let raw = read_raw(&bytes[at..]).ok()?;
-            let body = at + RECORD_HEADER..at + RECORD_HEADER + raw.body.len();
-            (raw.crc == checksums.append(header_crc(&bytes[at..]), body)).then_some(raw.header)
-        },
-    )
+    let start = [key.magic[0], key.magic[1], VERSION];
+    bytes.windows(3).enumerate().filter(move |(_, window)| *window == start).filter_map(move |(at, _)| {
+        let raw = read_raw(key, &bytes[at..]).ok()?;
+        let body = at + RECORD_HEADER..at + RECORD_HEADER + raw.body.len();
+        (raw.crc == checksums.append(key.header_crc(&bytes[at..]), body)).then_some(raw.header)
+    })
 }
 
 /// The next block boundary at or after `offset`.
@@ -185,6 +200,8 @@ pub(crate) fn align(offset: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const KEY: RecordKey = RecordKey { magic: *b"HR", seed: 0x0bad_cafe };
 
     #[test]
     fn golden_header() {
@@ -208,16 +225,16 @@ mod tests {
     fn record_roundtrip_and_damage() {
         let header = RecordHeader { kind: 4, lsn: 9, delta: 2, epoch: 1, shard: 5 };
         let mut bytes = Vec::new();
-        put_record(&mut bytes, &header, b"body");
-        assert_eq!(read_record(&bytes), Ok((header, &b"body"[..])));
+        put_record(KEY, &mut bytes, &header, b"body");
+        assert_eq!(read_record(KEY, &bytes), Ok((header, &b"body"[..])));
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(read_record(&damaged).is_err(), "bit {bit}");
+            assert!(read_record(KEY, &damaged).is_err(), "bit {bit}");
         }
         let mut noisy = vec![b'H'; 13];
         noisy.extend_from_slice(&bytes);
-        assert_eq!(find_records(&noisy).collect::<Vec<_>>(), vec![header]);
+        assert_eq!(find_records(KEY, &noisy).collect::<Vec<_>>(), vec![header]);
     }
 
     #[test]
@@ -226,16 +243,28 @@ mod tests {
         let mut noisy = Vec::new();
         while noisy.len() < 8 << 20 {
             let claimed = ((8 << 20) - noisy.len() as u32).saturating_sub(RECORD_HEADER as u32);
-            noisy.extend_from_slice(b"HR\x01\x04");
+            noisy.extend_from_slice(b"HR\x02\x04");
             noisy.extend_from_slice(&claimed.to_be_bytes());
             noisy.extend_from_slice(&[1; RECORD_HEADER - 8]);
         }
         let record = RecordHeader { kind: 4, lsn: 9, delta: 2, epoch: 1, shard: 5 };
-        put_record(&mut noisy, &record, &[7; 1_000]);
+        put_record(KEY, &mut noisy, &record, &[7; 1_000]);
         let begun = on_the_processor();
-        assert_eq!(find_records(&noisy).collect::<Vec<_>>(), vec![record]);
+        assert_eq!(find_records(KEY, &noisy).collect::<Vec<_>>(), vec![record]);
         let took = on_the_processor() - begun;
         assert!(took < std::time::Duration::from_secs(30), "{took:?}");
+    }
+
+    #[test]
+    fn a_record_of_another_store_is_none() {
+        let header = RecordHeader { kind: 4, lsn: 9, delta: 2, epoch: 1, shard: 5 };
+        let mut bytes = Vec::new();
+        put_record(KEY, &mut bytes, &header, b"body");
+        for other in [RecordKey { seed: KEY.seed + 1, ..KEY }, RecordKey { magic: *b"RH", ..KEY }] {
+            assert!(read_record(other, &bytes).is_err());
+            assert_eq!(find_records(other, &bytes).next(), None);
+        }
+        assert_eq!(RecordKey::of(*b"HR\x0b\xad\xca\xfe0123456789"), KEY);
     }
 
     /// How long this thread has run: other work on the machine does not count.

@@ -154,7 +154,7 @@ fn checkpoint(cursor: &mut Cursor<'_>) -> Result<Record, CodecError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::format::{RecordHeader, put_record};
+    use super::super::format::{RecordHeader, RecordKey, put_record};
     use super::*;
     use crate::entry::LogEntry;
 
@@ -180,7 +180,7 @@ mod tests {
         let mut bytes = Vec::new();
         for (i, record) in samples().iter().enumerate() {
             let header = RecordHeader { kind: record.kind(), lsn: 100 + i as u64, delta: i as u32, epoch: 2, shard: 2 };
-            put_record(&mut bytes, &header, &record.body());
+            put_record(RecordKey::of([0x77; 16]), &mut bytes, &header, &record.body());
             assert_eq!(Record::decode(record.kind(), &record.body()).as_ref(), Ok(record));
         }
         crate::golden::check("records", &bytes);

@@ -13,7 +13,9 @@ use bytes::Bytes;
 use hansard_domain::bug::{self, Bug};
 use hansard_failpoint::{self as failpoint, Point};
 
-use super::format::{DATA_START, RECORD_HEADER, RecordHeader, SegmentHeader, align, find_records, read_record};
+use super::format::{
+    BLOCK, DATA_START, RECORD_HEADER, RecordHeader, RecordKey, SegmentHeader, align, find_records, read_record,
+};
 use super::ledger::{Ledger, Place};
 use super::queue::Queue;
 use super::record::Record;
@@ -45,6 +47,7 @@ pub(crate) struct LogConfig<'a> {
 
 /// The chain of records as far as it goes.
 struct Chain {
+    key: RecordKey,
     ledger: Ledger,
     /// The next sequence number; `None` before the first record.
     expected: Option<u64>,
@@ -71,7 +74,7 @@ pub(crate) fn scan(mut config: LogConfig<'_>) -> Result<Scanned<'_>, OpenError> 
     let segments = Segments::new(disk, options.segment_bytes, options.spare_segments, threaded, make_room);
     let disk = config.disk.as_ref();
     let survey = if config.fresh { found(disk, config.store, &segments)? } else { survey(disk, config.store)? };
-    let (chain, tail_segment, offset) = replay(&survey)?;
+    let (chain, tail_segment, offset) = replay(&survey, RecordKey::of(config.store))?;
     Ok(Scanned { config, segments, survey, chain, tail_segment, offset })
 }
 
@@ -135,7 +138,7 @@ fn found(disk: &dyn Disk, store: [u8; 16], segments: &Segments) -> Result<Survey
         if name.ends_with(".seg") {
             let file = disk.open(&path).map_err(OpenError::io(format!("opening {path}")))?;
             let bytes = read_all(file.as_ref(), &path)?;
-            if find_records(&bytes).next().is_some() {
+            if has_records(&bytes) {
                 return Err(OpenError::damaged("IDENTITY is missing, but the log has records", path));
             }
         }
@@ -146,13 +149,24 @@ fn found(disk: &dyn Disk, store: [u8; 16], segments: &Segments) -> Result<Survey
     Ok(Survey::of_one(ready))
 }
 
+/// Whether a segment of an unknown store has records. Where its header cannot be read, anything in it may be one.
+fn has_records(bytes: &[u8]) -> bool {
+    let (slots, data) = bytes.split_at(bytes.len().min(DATA_START as usize));
+    let store =
+        slots.chunks(BLOCK as usize).find_map(|slot| SegmentHeader::decode(slot).ok()).map(|header| header.store);
+    match store {
+        Some(store) => find_records(RecordKey::of(store), data).next().is_some(),
+        None => data.iter().any(|byte| *byte != 0),
+    }
+}
+
 fn read_all(file: &dyn DiskFile, path: &str) -> Result<Bytes, OpenError> {
     file.read_at(0, file.len() as usize).map_err(OpenError::io(format!("reading {path}")))
 }
 
 /// Follows the chain through all live segments; the chain, the segment it ends in, and the offset after it.
-fn replay(survey: &Survey) -> Result<(Chain, u64, u64), OpenError> {
-    let mut chain = Chain { ledger: Ledger::default(), expected: None, last: None, highest_epoch: 0 };
+fn replay(survey: &Survey, key: RecordKey) -> Result<(Chain, u64, u64), OpenError> {
+    let mut chain = Chain { key, ledger: Ledger::default(), expected: None, last: None, highest_epoch: 0 };
     let synced = survey.synced();
     let mut end = (survey.first_live, DATA_START);
     for (number, file) in survey.live_files() {
@@ -187,7 +201,7 @@ impl Chain {
     fn follow(&mut self, segment: u64, bytes: &Bytes) -> Result<u64, OpenError> {
         let mut offset = DATA_START as usize;
         while offset < bytes.len() {
-            match read_record(&bytes[offset..]) {
+            match read_record(self.key, &bytes[offset..]) {
                 Ok((header, body)) if self.continues(&header, offset) => {
                     let at = offset + RECORD_HEADER;
                     let place = Place { segment, offset: at as u32, len: body.len() as u32 };
@@ -235,7 +249,7 @@ impl Chain {
     fn check_break(&mut self, rest: &[u8], place: &str) -> Result<(), OpenError> {
         let expected = self.expected.unwrap_or(1);
         let epoch = self.last.map_or(0, |last| last.epoch);
-        for found in find_records(rest) {
+        for found in find_records(self.key, rest) {
             self.highest_epoch = self.highest_epoch.max(found.epoch);
             if found.epoch >= epoch && found.batch() > expected && !bug::is(Bug::DamageCutsLog) {
                 let what = format!(

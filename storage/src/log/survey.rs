@@ -88,23 +88,26 @@ fn header(file: &dyn DiskFile, number: u64, store: [u8; 16]) -> Result<SegmentHe
     if file.len() < DATA_START {
         return Err(OpenError::damaged(format!("the segment has {} bytes only", file.len()), path));
     }
-    let (mut best, mut newer): (Option<SegmentHeader>, _) = (None, None);
+    let (mut best, mut other): (Option<SegmentHeader>, _) = (None, None);
     for slot in 0..2 {
         let bytes = file.read_at(slot * BLOCK, BLOCK as usize).map_err(OpenError::io(format!("reading {path}")))?;
         match SegmentHeader::decode(&bytes) {
             Ok(header) if header.segment == number && best.is_none_or(|b| header.counter > b.counter) => {
                 best = Some(header);
             }
-            Err(CodecError::Version(found)) if found > VERSION => newer = Some(found),
+            Err(CodecError::Version(found)) => other = Some(found),
             _ => {}
         }
     }
-    let header = match (best, newer) {
+    let header = match (best, other) {
         (Some(header), _) => header,
-        (None, Some(found)) => {
+        (None, Some(found)) if found > VERSION => {
             return Err(OpenError::NewerFormat { what: "the log", found, known: VERSION });
         }
-        (None, None) => return Err(OpenError::damaged("both header slots are unreadable", path)),
+        (None, Some(found @ 1..VERSION)) => {
+            return Err(OpenError::OlderFormat { what: "the log", found, oldest: VERSION });
+        }
+        (None, _) => return Err(OpenError::damaged("both header slots are unreadable", path)),
     };
     if header.store != store {
         return Err(OpenError::damaged("the segment belongs to another store than IDENTITY says", path));

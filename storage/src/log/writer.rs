@@ -11,7 +11,7 @@ use hansard_domain::bug::{self, Bug};
 use hansard_failpoint::{self as failpoint, Point};
 
 use super::Shared;
-use super::format::{DATA_START, RECORD_HEADER, RecordHeader, SegmentHeader, align, put_record};
+use super::format::{DATA_START, RECORD_HEADER, RecordHeader, RecordKey, SegmentHeader, align, put_record};
 use super::front::Front;
 use super::ledger::{Ledger, Place};
 use super::queue::{Done, Op};
@@ -39,6 +39,7 @@ pub(crate) struct Writer {
     first_live: u64,
     offset: u64,
     epoch: u32,
+    key: RecordKey,
     buffer: Vec<u8>,
     staged: Vec<(u32, Record, Place)>,
     dones: Vec<Done>,
@@ -65,6 +66,7 @@ impl Writer {
             first_live: tail.header.first_live,
             offset: tail.offset,
             epoch: tail.epoch,
+            key: RecordKey::of(tail.header.store),
             buffer: Vec::new(),
             staged: Vec::new(),
             dones: Vec::new(),
@@ -166,7 +168,7 @@ impl Writer {
             len: body.len() as u32,
         };
         let header = RecordHeader { kind: record.kind(), lsn, delta, epoch: self.epoch, shard };
-        put_record(&mut self.buffer, &header, body);
+        put_record(self.key, &mut self.buffer, &header, body);
         self.staged.push((shard, record, place));
     }
 
