@@ -13,8 +13,8 @@ use tokio::sync::{Semaphore, oneshot};
 /// Reads at a time, of all shards: so many keep a disk busy.
 const THREADS: usize = 8;
 
-/// Reads that wait for a thread; who comes then waits for leave to wait.
-const WAITING: usize = 4 * THREADS;
+/// Reads that are under way or wait for a thread; who comes then waits for a place.
+const PLACES: usize = 5 * THREADS;
 
 type Read = Box<dyn FnOnce() + Send>;
 
@@ -29,7 +29,7 @@ impl Readers {
     /// Threads, for the runtime that this is called in.
     pub(super) fn start() -> Arc<Readers> {
         let threaded = Handle::try_current().is_ok_and(|now| now.runtime_flavor() != RuntimeFlavor::CurrentThread);
-        Arc::new(Readers { reads: threaded.then(threads), places: Arc::new(Semaphore::new(WAITING + THREADS)) })
+        Arc::new(Readers { reads: threaded.then(threads), places: Arc::new(Semaphore::new(PLACES)) })
     }
 
     /// Runs a read when its turn comes. `None`: it panicked.
@@ -48,7 +48,7 @@ impl Readers {
 }
 
 fn threads() -> mpsc::SyncSender<Read> {
-    let (reads, queue) = mpsc::sync_channel::<Read>(WAITING + THREADS);
+    let (reads, queue) = mpsc::sync_channel::<Read>(PLACES);
     let queue = Arc::new(Mutex::new(queue));
     for _ in 0..THREADS {
         let queue = queue.clone();
@@ -102,7 +102,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn who_gives_up_gives_its_place_back_and_a_panic_is_told() {
         let readers = Readers::start();
-        for _ in 0..3 * (WAITING + THREADS) {
+        for _ in 0..3 * PLACES {
             let given_up = readers.run(|| std::thread::sleep(std::time::Duration::from_millis(1)));
             let _ = tokio::time::timeout(std::time::Duration::ZERO, given_up).await;
             tokio::task::yield_now().await;
