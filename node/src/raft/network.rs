@@ -22,8 +22,10 @@ use super::entry::Entry;
 use super::node_info::Member;
 use super::peers::{Peer, PeerError, Peers, Pending};
 use super::pipeline::Pipeline;
+use super::shelf::Delivered;
 use super::snapshot::SnapshotHandle;
 use super::transfers::Transfers;
+use super::tuning::CLOSE;
 use super::types::{LogId, Snapshot, Types, Vote};
 use super::{send_snapshot, wire};
 
@@ -36,6 +38,7 @@ pub struct Network {
     transfers: Arc<Transfers>,
     window: usize,
     within: Duration,
+    delivered: Arc<Delivered>,
 }
 
 impl Network {
@@ -47,7 +50,7 @@ impl Network {
         window: usize,
         within: Duration,
     ) -> Network {
-        Network { shard, peers, transfers, window, within }
+        Network { shard, peers, transfers, window, within, delivered: Arc::default() }
     }
 }
 
@@ -61,6 +64,7 @@ impl RaftNetworkFactory<Types> for Network {
             transfers: self.transfers.clone(),
             window: self.window,
             within: self.within,
+            delivered: self.delivered.clone(),
         }
     }
 }
@@ -72,12 +76,15 @@ pub struct Client {
     pub(super) transfers: Arc<Transfers>,
     pub(super) window: usize,
     within: Duration,
+    delivered: Arc<Delivered>,
 }
 
 /// What is known of an append that is under way.
 pub(super) struct InFlight {
     pub(super) pending: Pending,
     sent: Option<LogId>,
+    /// Index of the last committed entry when it was sent.
+    committed: u64,
     /// Bytes of its entries.
     pub(super) bytes: usize,
 }
@@ -89,15 +96,21 @@ impl Client {
         let append = wire::from_append(request);
         let bytes = append.entries.iter().map(Bytes::len).sum();
         let pending = self.peer.send(self.shard, Call::Append(append), self.within).await.map_err(rpc_error)?;
-        Ok(InFlight { pending, sent, bytes })
+        let committed = request.leader_commit.as_ref().map_or(0, |committed| committed.index);
+        Ok(InFlight { pending, sent, committed, bytes })
     }
 
     /// The answer to an append.
     pub(super) async fn appended(&self, in_flight: InFlight) -> Result<StreamAppendResult<Types>, RPCError<Types>> {
-        match in_flight.pending.answer().await.map_err(rpc_error)? {
-            Answer::Append(answer) => wire::to_appended(answer, in_flight.sent).map_err(|e| network_error(&e)),
-            _ => Err(foreign()),
+        let InFlight { pending, sent, committed, .. } = in_flight;
+        let Answer::Append(answer) = pending.answer().await.map_err(rpc_error)? else { return Err(foreign()) };
+        let answer = wire::to_appended(answer, sent).map_err(|e| network_error(&e))?;
+        if let Ok(Some(matched)) = &answer
+            && matched.index + CLOSE >= committed
+        {
+            self.delivered.caught_up(self.peer.node().id);
         }
+        Ok(answer)
     }
 
     /// A vote is of no use after the election timeout, whatever openraft would wait.
@@ -187,10 +200,18 @@ impl RaftNetworkV2<Types> for Client {
         let Snapshot { meta, snapshot: SnapshotHandle::Outgoing(outgoing) } = snapshot else {
             return Err(StreamingError::Network(NetworkError::from_string("this snapshot has no rows to send")));
         };
+        let offering = send_snapshot::offer(self.shard, &self.peer, &meta, self.within);
+        let mut cancel = std::pin::pin!(cancel);
+        // A node that is away keeps no log, and none who waits for a turn.
+        let taken = tokio::select! {
+            closed = &mut cancel => return Err(StreamingError::Closed(closed)),
+            taken = offering => taken?,
+        };
+        outgoing.hold();
         let sending = async {
             // Its time begins when its turn comes.
             let _slot = self.transfers.slot(self.shard).await;
-            let sending = send_snapshot::send(self.shard, &self.peer, &self.transfers, vote, &meta, &outgoing);
+            let sending = send_snapshot::send(self.shard, &self.peer, &self.transfers, vote, &meta, &outgoing, taken);
             let late = |_| Err(StreamingError::Network(NetworkError::from_string("the snapshot took too long")));
             tokio::time::timeout(option.soft_ttl(), sending).await.unwrap_or_else(late)
         };
@@ -199,7 +220,10 @@ impl RaftNetworkV2<Types> for Client {
             sent = sending => sent,
         };
         match &result {
-            Ok(_) => outgoing.sent(),
+            Ok(_) => {
+                self.delivered.to(self.peer.node().id, &outgoing, self.transfers.keep);
+                outgoing.sent();
+            }
             Err(_) => outgoing.interrupted(self.transfers.keep),
         }
         result

@@ -157,7 +157,26 @@ impl<R: HasEntries> Riders<R> {
 
 #[cfg(test)]
 mod tests {
+    use openraft::EntryPayload;
+    use openraft::entry::RaftEntry;
+
+    use super::super::entry::Entry;
+    use super::super::types::{Vote, log_id};
     use super::*;
+
+    #[test]
+    fn entries_are_history_once_more_than_a_few_are_committed_after_them() {
+        let append = |last: Option<u64>, committed: Option<u64>| AppendEntriesRequest::<Types> {
+            vote: Vote::new_committed(1, 7),
+            prev_log_id: None,
+            leader_commit: committed.map(|index| log_id(1, index)),
+            entries: last.map(|index| Entry::new(log_id(1, index), EntryPayload::Blank)).into_iter().collect(),
+        };
+        assert!(is_history(&append(Some(100), Some(101 + CLOSE))));
+        assert!(!is_history(&append(Some(100), Some(100 + CLOSE))), "who lacks no more keeps up");
+        assert!(!is_history(&append(Some(100), None)), "nothing is committed: a new leader's own");
+        assert!(!is_history(&append(None, Some(1_000))), "a heartbeat is no history");
+    }
 
     /// How many entries, and how far they are committed.
     #[derive(Clone, Copy, Debug, PartialEq)]

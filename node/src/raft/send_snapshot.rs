@@ -1,5 +1,7 @@
 //! Sends a shard's state to another node, chunk by chunk, over a connection of its own.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hansard_domain::ShardId;
 use hansard_failpoint::{self as failpoint, Point};
@@ -12,6 +14,7 @@ use openraft::raft::SnapshotResponse;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+use tonic::transport::Channel;
 
 use super::blocking::blocking;
 use super::peers::{MAX_MESSAGE_BYTES, Peer};
@@ -25,7 +28,29 @@ pub(super) const ROWS_FORMAT: u32 = 1;
 /// Chunks read ahead of the network, at most 1 MiB each.
 const AHEAD: usize = 2;
 
-/// Sends what the peer lacks of a snapshot, and waits until it is installed.
+fn client(peer: &Peer) -> Result<PeerServiceClient<Channel>, StreamingError<Types>> {
+    let channel = peer.channel().map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))?;
+    Ok(PeerServiceClient::new(channel).max_encoding_message_size(MAX_MESSAGE_BYTES))
+}
+
+/// Asks how much of a snapshot the peer has.
+pub(super) async fn offer(
+    shard: ShardId,
+    peer: &Peer,
+    meta: &SnapshotMeta,
+    within: Duration,
+) -> Result<Taken, StreamingError<Types>> {
+    let offer = wire::OfferSnapshotRequest {
+        shard: Bytes::copy_from_slice(shard.as_bytes()),
+        last: meta.last_log_id.as_ref().map(convert::from_log_id),
+    };
+    let mut client = client(peer)?;
+    let offered = tokio::time::timeout(within, client.offer_snapshot(peer.request(offer))).await;
+    let offered = offered.map_err(|_| failed("the offer of a snapshot was not answered in time"))?;
+    Ok(to_taken(offered.map_err(unreachable)?.into_inner().taken))
+}
+
+/// Sends what the peer lacks of a snapshot, after what it has `taken`, and waits until it is installed.
 pub(super) async fn send(
     shard: ShardId,
     peer: &Peer,
@@ -33,16 +58,10 @@ pub(super) async fn send(
     vote: Vote,
     meta: &SnapshotMeta,
     outgoing: &Outgoing,
+    taken: Taken,
 ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-    let channel = peer.channel().map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))?;
-    let mut client = PeerServiceClient::new(channel).max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let mut client = client(peer)?;
     let (chunks, stream) = mpsc::channel(AHEAD);
-    let offer = wire::OfferSnapshotRequest {
-        shard: Bytes::copy_from_slice(shard.as_bytes()),
-        last: meta.last_log_id.as_ref().map(convert::from_log_id),
-    };
-    let offered = client.offer_snapshot(peer.request(offer)).await;
-    let taken = to_taken(offered.map_err(unreachable)?.into_inner().taken);
     let reader = outgoing.source.reader_after(taken);
     if reader.taken() != Taken::default() {
         tracing::info!(%shard, peer = peer.node().id, chunks = taken.chunks, "a snapshot goes on where it stopped");

@@ -1,10 +1,11 @@
 //! The snapshot of a shard that is being sent, or whose sending was interrupted and may go on.
 //!
 //! All followers that need one while it is of use are sent the same. After an interruption it is kept for a while, so that the
-//! next attempt goes on where this one stopped; and as long as it is here, the log that follows it is not purged, or it would be
-//! of no use when it has come.
+//! next attempt goes on where this one stopped; and as long as it is here, and until who took it has the log that follows it, that log
+//! is not purged, or the snapshot would be of no use when it has come.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use hansard_storage::{ShardStore, SnapshotError, SnapshotSource};
@@ -29,6 +30,51 @@ struct Kept {
 pub struct Outgoing {
     pub(super) source: Arc<SnapshotSource>,
     shelf: Weak<Shelf>,
+    /// From the first node on that takes it.
+    hold: OnceLock<Arc<Hold>>,
+}
+
+/// The log that follows a snapshot is kept as long as somebody has this.
+pub(super) struct Hold(Weak<Shelf>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(shelf) = self.0.upgrade() {
+            shelf.held.send_modify(|held| *held -= 1);
+        }
+    }
+}
+
+/// The nodes that have taken a snapshot of a shard, and not yet the log that follows it.
+#[derive(Default)]
+pub(super) struct Delivered(Mutex<HashMap<u64, Arc<Hold>>>);
+
+impl Delivered {
+    /// A node has taken one, and has so long to take the log, too.
+    pub(super) fn to(self: &Arc<Self>, node: u64, outgoing: &Outgoing, keep: Duration) {
+        let hold = outgoing.hold();
+        let (delivered, this) = (Arc::downgrade(self), Arc::downgrade(&hold));
+        tokio::spawn(async move {
+            tokio::time::sleep(keep).await;
+            if let Some(delivered) = delivered.upgrade() {
+                delivered.forget(node, |hold| Weak::as_ptr(&this) == Arc::as_ptr(hold));
+            }
+        });
+        let before = lock(&self.0).insert(node, hold);
+        drop(before);
+    }
+
+    /// A node has the log.
+    pub(super) fn caught_up(&self, node: u64) {
+        self.forget(node, |_| true);
+    }
+
+    fn forget(&self, node: u64, which: impl Fn(&Arc<Hold>) -> bool) {
+        let mut all = lock(&self.0);
+        let gone = if all.get(&node).is_some_and(which) { all.remove(&node) } else { None };
+        drop(all);
+        drop(gone);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -48,19 +94,29 @@ impl Shelf {
             return Ok(outgoing);
         }
         let source = store.snapshot()?.source().clone();
-        let outgoing = Arc::new(Outgoing { source, shelf: Arc::downgrade(self) });
-        self.held.send_modify(|held| *held += 1);
+        let outgoing = Arc::new(Outgoing { source, shelf: Arc::downgrade(self), hold: OnceLock::new() });
         *current = Arc::downgrade(&outgoing);
         Ok(outgoing)
     }
 
-    /// How many snapshots are held; ends with the shard's state machine.
+    /// For how many snapshots the log is held; ends with the shard's state machine.
     pub(super) fn held(&self) -> watch::Receiver<usize> {
         self.held.subscribe()
     }
 }
 
 impl Outgoing {
+    /// Somebody takes it: the log that follows it is kept from now on. Not before: nodes that are away are tried again and again.
+    pub(super) fn hold(&self) -> Arc<Hold> {
+        let hold = || {
+            if let Some(shelf) = self.shelf.upgrade() {
+                shelf.held.send_modify(|held| *held += 1);
+            }
+            Arc::new(Hold(self.shelf.clone()))
+        };
+        self.hold.get_or_init(hold).clone()
+    }
+
     /// It was sent: nobody needs it any more.
     pub(super) fn sent(self: &Arc<Self>) {
         let Some(shelf) = self.shelf.upgrade() else { return };
@@ -72,7 +128,7 @@ impl Outgoing {
         }
     }
 
-    /// Its sending was interrupted: it is kept for a while.
+    /// Its sending, which somebody had begun to take, was interrupted: it is kept for a while.
     pub(super) fn interrupted(self: Arc<Self>, keep: Duration) {
         let Some(shelf) = self.shelf.upgrade() else { return };
         let before = {
@@ -91,13 +147,5 @@ impl Outgoing {
             kept.outgoing.replace(self)
         };
         drop(before);
-    }
-}
-
-impl Drop for Outgoing {
-    fn drop(&mut self) {
-        if let Some(shelf) = self.shelf.upgrade() {
-            shelf.held.send_modify(|held| *held -= 1);
-        }
     }
 }

@@ -15,6 +15,10 @@ const SENT_AT_ONCE: usize = 2;
 /// The longest that old entries wait for those of other shards. A second: with hundreds of shards behind, the rate is not held.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Bytes of old entries that may be sent for each byte of new ones, whatever the rate: with fewer than one nobody would catch up with
+/// those who talk faster than it.
+const OLD_FOR_NEW: u64 = 2;
+
 /// The bounds of one node.
 #[derive(Debug)]
 pub struct Transfers {
@@ -61,9 +65,9 @@ impl Transfers {
         turn.min(now + LONGEST_PAUSE)
     }
 
-    /// New entries are sent. Twice as many old ones may be: else nobody would catch up with those who talk faster than the rate.
+    /// New entries are sent, which lets old ones pass: see [`OLD_FOR_NEW`].
     pub(super) fn live(&self, bytes: usize) {
-        self.history.earn(2 * bytes as u64);
+        self.history.earn(OLD_FOR_NEW * bytes as u64);
     }
 
     /// Bytes of old entries that were sent.
