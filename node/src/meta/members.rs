@@ -12,7 +12,10 @@ use hansard_domain::{
 use hansard_proto::{cluster::v1 as wire, convert::bytes};
 
 use super::{commands, info_of};
-use crate::{shard::MetaShard, state::Node};
+use crate::{
+    shard::{MembershipError, MetaShard},
+    state::Node,
+};
 
 /// A node as the choice sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,8 +87,10 @@ pub(super) async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) ->
             return Ok(true);
         }
     }
+    // Until a new voter had caught up, meta might have to wait for it.
+    let may_vote = |id| node.reachable(id) && (voters.contains(&id) || meta.keeps_up(id));
     let active: Vec<Candidate> = commands::active(view)
-        .map(|row| Candidate { id: row.info.id, site: row.info.site.clone(), reachable: node.reachable(row.info.id) })
+        .map(|row| Candidate { id: row.info.id, site: row.info.site.clone(), reachable: may_vote(row.info.id) })
         .filter(|candidate| voters.contains(&candidate.id) || learners.contains(&candidate.id))
         .collect();
     if !active.iter().any(|candidate| candidate.id == node.local.id)
@@ -126,6 +131,10 @@ pub(super) async fn move_meta(
         return meta.transfer_leader(heir.id).await.map_err(|error| error.to_string());
     }
     let voters: BTreeSet<u64> = voters.iter().copied().collect();
+    let now: BTreeSet<u64> = meta.status().voters.iter().map(|voter| voter.id).collect();
+    if let Some(behind) = voters.difference(&now).find(|id| !meta.keeps_up(**id)) {
+        return Err(MembershipError::Behind { node: *behind }.to_string());
+    }
     meta.set_voters(voters.clone()).await.map_err(|error| error.to_string())?;
     tell(node, view, &voters).await.map(drop)
 }

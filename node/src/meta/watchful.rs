@@ -57,9 +57,8 @@ fn is_ready(node: &Node) -> bool {
     }
     let placed = view.shards.iter().filter(|place| place.voters.contains(&node.local.id)).map(|place| place.shard);
     placed.chain([ShardId::META]).all(|shard| {
-        node.host.replica(shard).is_some_and(|replica| {
-            let status = replica.status();
-            status.leadership.leader.is_some() && status.applied_index + BEHIND >= status.last_index
-        })
+        node.host
+            .replica(shard)
+            .is_some_and(|replica| replica.status().leadership.leader.is_some() && !replica.is_behind(BEHIND))
     })
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hansard_domain::{NodeId, Refusal, ShardId};
 use hansard_proto::{cluster::v1 as wire, convert::bytes, rpc::Status};
 use hansard_storage::{ShardRows, StoreError};
+use tokio::time::Instant;
 
 use super::reply;
 use crate::{
@@ -26,9 +27,15 @@ pub(super) async fn read<T: Send + 'static>(
     read: impl FnOnce(&ShardRows) -> Result<Result<T, Refusal>, StoreError> + Send + 'static,
 ) -> Result<(T, Duration), Status> {
     let age = replica.age_within(max, confirmed(node, replica)).await.map_err(reply::reading)?;
+    let known = Instant::now();
     let leader = replica.leadership().borrow().leader;
     let found = replica.read_applied(read).await.map_err(reply::reading)?;
-    found.map(|found| (found, age)).map_err(|_| reply::not_leader(leader))
+    // A read may wait for its turn and for the disk.
+    let age = age + known.elapsed();
+    match found {
+        Ok(found) if age <= max => Ok((found, age)),
+        _ => Err(reply::not_leader(leader)),
+    }
 }
 
 /// How far the shard's leader has applied, a quorum having confirmed it.

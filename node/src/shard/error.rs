@@ -75,6 +75,20 @@ pub enum MembershipError {
     /// Other members are wanted by now.
     #[error("the cluster has placed the shard elsewhere meanwhile; look at its placement again")]
     Outdated,
+    /// A new replica is waited for in vain.
+    #[error("node {node} is to have a replica, and was not heard from for {after:?}; start it, or decommission it")]
+    Silent {
+        /// The new replica's node.
+        node: u64,
+        /// For how long.
+        after: Duration,
+    },
+    /// A voter that is to lead lacks entries.
+    #[error("node {node} lacks entries of the shard; try again when it has caught up, or name another")]
+    Behind {
+        /// Which.
+        node: u64,
+    },
     /// It took too long. Repeating it continues where it stopped.
     #[error("{what} took longer than {after:?}; repeat it")]
     Late {

@@ -15,7 +15,7 @@ use hansard_storage::{Store, StoreError};
 
 use super::answer::Answer;
 use super::batch::{Permitted, Seams};
-use super::error::{MembershipError, ProposeError};
+use super::error::{MembershipError, ProposeError, ReadError};
 use super::known::Known;
 use super::pacer::Pacer;
 use super::proposer::Proposals;
@@ -197,6 +197,10 @@ impl ShardHandle {
         room: Option<RoomId>,
         reason: Refusal,
     ) -> Result<(), ProposeError> {
+        self.note(person, room, reason).await.map(drop)
+    }
+
+    async fn note(&self, person: PersonId, room: Option<RoomId>, reason: Refusal) -> Result<Verdict, ProposeError> {
         self.ready()?;
         let now_us = self.seams.clock.now_us();
         let verdict = self.refusals.lock().expect("no holder panics").note(person, room, reason, now_us);
@@ -204,7 +208,7 @@ impl ShardHandle {
             let report = RefusalReport { person, room, reason, count: 1, first_us: now_us, last_us: now_us };
             self.report_refusals(report).await?;
         }
-        Ok(())
+        Ok(verdict)
     }
 
     /// Hands the leadership over, once what was counted of refusals is in the record: it would go with the office.
@@ -237,9 +241,12 @@ impl ShardHandle {
         }
     }
 
-    /// Answers a refusal once it is recorded or counted.
+    /// Answers a refusal once it is recorded; or counted, and a quorum has confirmed who refuses: by the rows of a leader that was
+    /// deposed, somebody is refused who was let in meanwhile.
     async fn refuse(&self, request: &ProposeRequest, refusal: Refusal) -> Result<Outcome, ProposeError> {
-        self.note_refusal(request.actor, request.action.room(), refusal).await?;
+        if self.note(request.actor, request.action.room(), refusal).await? == Verdict::Counted {
+            self.read_index().await.map_err(unconfirmed)?;
+        }
         Ok(Outcome::Refused(refusal))
     }
 
@@ -277,5 +284,14 @@ fn unstamped(request: &ProposeRequest) -> Command {
         salt: Salt([0; 32]),
         content: Sealed::clear(request.content.clone()),
         action: request.action,
+    }
+}
+
+/// What who is refused may conclude where no quorum confirms the refusal: nothing was done.
+fn unconfirmed(error: ReadError) -> ProposeError {
+    match error {
+        ReadError::NotLeader { leader } => ProposeError::NotLeader { leader },
+        ReadError::Overloaded => ProposeError::Overloaded { retry_after: SWEEP },
+        ReadError::NoQuorum | ReadError::Stopped | ReadError::Store(_) => ProposeError::NotLeader { leader: None },
     }
 }

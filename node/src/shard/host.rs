@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::batch::Seams;
 use super::error::{HostError, MembershipError};
 use super::handle::ShardHandle;
+use super::lag;
 use super::meta::MetaShard;
 use super::pacer::Pacer;
 use super::readers::Readers;
@@ -288,7 +289,8 @@ async fn hand_over(hosted: &Hosted) {
         // Also where nobody is left to take over.
         shard.record_counts().await;
     }
-    let others = status.voters.iter().map(|node| node.id).filter(|&id| id != me);
+    let mut others: Vec<u64> = status.voters.iter().map(|node| node.id).filter(|&id| id != me).collect();
+    others.sort_by_key(|other| lag::missing(&replica.inner.group, *other));
     for other in others {
         match hosted.transfer_leader(other).await {
             Ok(()) => return,

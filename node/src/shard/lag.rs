@@ -41,11 +41,29 @@ pub(super) fn of(group: &Group, applied: u64) -> Lag {
     }
 }
 
-/// Whether a leader's follower has nearly all that is in the log. Who no longer leads waits for nobody.
+/// Whether a leader's follower has nearly all that is in the log; one that was never heard from has nothing, however short the log is.
+/// Who no longer leads waits for nobody.
 pub(super) fn is_close(now: &RaftMetrics<Types>, follower: u64) -> bool {
-    let matched =
-        |followers: &BTreeMap<u64, Option<LogId>>| followers.get(&follower).map_or(0, |at| index(at.as_ref()));
-    now.replication.as_ref().is_none_or(|followers| now.last_log_index.unwrap_or(0) <= matched(followers) + CLOSE)
+    let last = now.last_log_index.unwrap_or(0);
+    let close = |matched: &LogId| last <= matched.index + CLOSE;
+    now.replication
+        .as_ref()
+        .is_none_or(|followers| followers.get(&follower).and_then(Option::as_ref).is_some_and(close))
+}
+
+/// How many entries of its log a leader does not know a follower to have: all of them if it was never heard from. `None`: it does not lead.
+pub(super) fn missing(group: &Group, follower: u64) -> Option<u64> {
+    let data = group.data_metrics();
+    let data = data.borrow_watched();
+    let matched = data.replication.as_ref()?.get(&follower).and_then(Option::as_ref);
+    Some(index(data.last_log.as_ref()).saturating_sub(index(matched)))
+}
+
+/// Whether a replica has not applied all but `entries` of what is committed, or does not know what is.
+pub(super) fn is_behind(group: &Group, applied: u64, entries: u64) -> bool {
+    let data = group.data_metrics();
+    let committed = data.borrow_watched().cluster_committed.as_ref().map(|at| at.index);
+    committed.is_none_or(|committed| applied + entries < committed)
 }
 
 fn index(at: Option<&LogId>) -> u64 {

@@ -13,6 +13,9 @@ use super::replica::Replica;
 use crate::raft::types::{Types, parts};
 use crate::raft::{Member, NodeInfo};
 
+/// How often it is asked whether a new replica is still to be waited for.
+const OBJECTIONS: Duration = Duration::from_secs(1);
+
 type WriteError = RaftError<Types, ClientWriteError<Types>>;
 
 impl Replica {
@@ -32,16 +35,17 @@ impl Replica {
 
     /// Makes these nodes the voters, and the only members: new ones first catch up as learners (they must host the shard
     /// already), then the voters change jointly, then who is left over goes. Repeating it continues where it stopped.
-    /// `still_wanted` is asked again after each wait: the catching up may take so long that others are wanted meanwhile.
+    /// `objection` is asked for again and again while it waits, and ends the change: the catching up may take so long that others
+    /// are wanted meanwhile, or never end, as the new one is lost.
     ///
     /// # Errors
-    /// Not the leader, no longer wanted, another change under way, or a learner that does not catch up in time.
+    /// Not the leader, the objection, another change under way, or a learner that does not catch up in time.
     pub async fn change_membership(
         &self,
         voters: Vec<NodeInfo>,
-        still_wanted: impl Fn() -> bool,
+        objection: impl Fn() -> Option<MembershipError>,
     ) -> Result<(), MembershipError> {
-        let check = || if still_wanted() { Ok(()) } else { Err(MembershipError::Outdated) };
+        let check = || objection().map_or(Ok(()), Err);
         let wanted: BTreeSet<u64> = voters.iter().map(|node| node.id).collect();
         if wanted.is_empty() {
             return Err(MembershipError::Refused("a shard needs a voter".to_owned()));
@@ -50,7 +54,10 @@ impl Replica {
         let now: BTreeSet<u64> = now.iter().map(|node| node.id).collect();
         for node in voters.into_iter().filter(|node| !now.contains(&node.id)) {
             check()?;
-            self.add_learner(node).await?;
+            tokio::select! {
+                added = self.add_learner(node) => added?,
+                error = objected(&objection) => return Err(error),
+            }
         }
         check()?;
         if now != wanted {
@@ -72,9 +79,15 @@ impl Replica {
     /// Not the leader, or no quorum in time.
     pub async fn committed_members(&self) -> Result<BTreeSet<u64>, MembershipError> {
         self.membership_committed().await?;
-        let (voters, learners) = self.members();
         self.read_index().await.map_err(|error| MembershipError::Refused(error.to_string()))?;
-        Ok(voters.iter().chain(&learners).map(|node| node.id).collect())
+        let server = self.inner.group.server_metrics();
+        let server = server.borrow_watched();
+        let members = &server.membership_config;
+        // A change may have begun since.
+        if server.committed_membership_config.log_id() != members.log_id() {
+            return Err(MembershipError::InProgress);
+        }
+        Ok(members.nodes().map(|(id, _)| *id).collect())
     }
 
     /// Waits until the membership in effect is committed too. It takes effect when it is appended, maybe by an attempt before
@@ -116,10 +129,11 @@ impl Replica {
         changed.map_err(|_| MembershipError::Late { what, after: within })?.map(drop).map_err(membership_error)
     }
 
-    /// Hands the leadership to a voter that is up to date, and waits until somebody else leads.
+    /// Hands the leadership to a voter that is up to date, and waits until somebody else leads. Meanwhile the shard takes nothing, so
+    /// nobody is chosen who would have to catch up first.
     ///
     /// # Errors
-    /// Not the leader, not a voter, or nobody took over within three election timeouts (this node may lead again then).
+    /// Not the leader, not a voter, a voter that lacks entries, or nobody took over within three election timeouts (this node may lead again then).
     pub(super) async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
         let me = self.node();
         let leadership = self.leads();
@@ -132,12 +146,25 @@ impl Replica {
         if !self.members().0.iter().any(|node| node.id == to) {
             return Err(MembershipError::Refused(format!("node {to} is no voter of the shard")));
         }
+        if !self.keeps_up(to) {
+            return Err(MembershipError::Behind { node: to });
+        }
         let group = &self.inner.group;
         group.trigger().transfer_leader(to).await.map_err(|e| MembershipError::Stopped(e.to_string()))?;
         let within: Duration = self.inner.tuning.election_max * 3;
         let other = |now: &super::Leadership| now.leader.is_some_and(|leader| leader != me);
         let late = |_| MembershipError::Late { what: "handing the leadership over", after: within };
         self.wait_leadership(within, other).await.map(drop).map_err(late)
+    }
+}
+
+/// Waits for an objection; for ever if there is none.
+async fn objected(objection: impl Fn() -> Option<MembershipError>) -> MembershipError {
+    loop {
+        tokio::time::sleep(OBJECTIONS).await;
+        if let Some(error) = objection() {
+            return error;
+        }
     }
 }
 

@@ -37,7 +37,7 @@
 //!   async wait_leadership(&self, Duration, FnMut(&Leadership) -> bool) -> Result<Leadership, ReadError>
 //!   async initialize(&self, Vec<NodeInfo>) -> Result<(), MembershipError>      // idempotent: Ok if it is initialised
 //!   async age_within(&self, Duration, ask) -> Result<Duration, ReadError>  // what is applied here is no older
-//!   async change_membership(&self, Vec<NodeInfo>, still_wanted) -> Result<(), MembershipError>  // learners first, then voters
+//!   async change_membership(&self, Vec<NodeInfo>, objection) -> Result<(), MembershipError>  // learners first, then voters
 //!   async committed_members(&self) -> Result<BTreeSet<u64>, MembershipError>                    // voters or not
 //!
 //! ProposeError = NotLeader { leader: Option<u64> } | Overloaded { retry_after: Duration } | StorageFull

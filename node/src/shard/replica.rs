@@ -16,7 +16,7 @@ use super::readers::Readers;
 use super::reads::{self, Reader, Unconfirmed};
 use super::succession::Succession;
 use crate::raft::types::Group;
-use crate::raft::{Detector, NodeInfo, Progress, RecordHead, Tuning};
+use crate::raft::{CLOSE, Detector, NodeInfo, Progress, RecordHead, Tuning};
 
 /// How long apply may take to come as far as the leader's, for a reader who puts up with some age: beyond it the leader answers sooner.
 const CATCHING_UP: Duration = Duration::from_millis(500);
@@ -197,6 +197,17 @@ impl Replica {
             applied_index: self.inner.progress.applied().borrow().1,
             record: self.inner.progress.record(),
         }
+    }
+
+    /// Whether it has not applied all but `entries` of what the shard has committed, or has not heard yet what it has: its own log
+    /// does not tell, which is short as long as it catches up.
+    pub fn is_behind(&self, entries: u64) -> bool {
+        lag::is_behind(&self.inner.group, self.inner.progress.applied().borrow().1, entries)
+    }
+
+    /// Whether a follower of this leader has all but the last few entries: it may vote, and take the leadership over.
+    pub fn keeps_up(&self, follower: u64) -> bool {
+        lag::missing(&self.inner.group, follower).is_some_and(|missing| missing <= CLOSE)
     }
 
     /// How far it is behind, and its followers behind it.

@@ -29,8 +29,8 @@ async fn move_a_replica(kind: Kind) {
     let leaver = (0..3).find(|&index| index != leader).expect("a follower");
     let wanted: Vec<usize> = (0..4).filter(|&index| index != leaver).collect();
     let shard = cluster.nodes[leader].shard();
-    shard.change_membership(cluster.infos(&wanted), || true).await.expect("the membership changes");
-    shard.change_membership(cluster.infos(&wanted), || true).await.expect("repeating it does nothing");
+    shard.change_membership(cluster.infos(&wanted), || None).await.expect("the membership changes");
+    shard.change_membership(cluster.infos(&wanted), || None).await.expect("repeating it does nothing");
     cluster.nodes[leaver].host().remove(SHARD).await.expect("the old replica goes");
     assert_eq!(seq(cluster.submit(&say(400, "and on")).await), 302);
     let status = cluster.settled().await;
@@ -72,7 +72,7 @@ async fn a_change_that_is_outdated_when_the_new_replica_has_caught_up_is_not_car
     let wanted: Vec<usize> = (0..4).filter(|&index| index != leaver).collect();
     let shard = cluster.nodes[leader].shard();
     let asked = AtomicUsize::new(0);
-    let overtaken = || asked.fetch_add(1, Ordering::SeqCst) == 0;
+    let overtaken = || (asked.fetch_add(1, Ordering::SeqCst) > 0).then_some(MembershipError::Outdated);
     let refused = shard.change_membership(cluster.infos(&wanted), overtaken).await;
     assert_eq!(refused.map_err(|error| error.to_string()), Err(MembershipError::Outdated.to_string()));
     let ids = |indexes: &[usize]| BTreeSet::from_iter(cluster.infos(indexes).iter().map(|info| info.id));
@@ -80,10 +80,28 @@ async fn a_change_that_is_outdated_when_the_new_replica_has_caught_up_is_not_car
     assert_eq!(voters(), ids(&[0, 1, 2]));
     // What it has left over is a member that another change removes.
     assert_eq!(shard.committed_members().await.expect("a leader"), ids(&[0, 1, 2, 3]));
-    shard.change_membership(cluster.infos(&[0, 1, 2]), || true).await.expect("what is wanted now");
+    shard.change_membership(cluster.infos(&[0, 1, 2]), || None).await.expect("what is wanted now");
     assert_eq!(shard.committed_members().await.expect("a leader"), ids(&[0, 1, 2]));
     drop(shard);
     cluster.kill(3).await;
+    assert_eq!(seq(cluster.submit(&say(5, "without it")).await), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_replica_that_is_lost_is_waited_for_until_somebody_objects() {
+    let mut cluster = Cluster::idle(4, Kind::Simulated, tuning()).await;
+    for index in 0..3 {
+        cluster.nodes[index].host().start(SHARD).await.expect("starts");
+    }
+    cluster.nodes[0].shard().initialize(cluster.infos(&[0, 1, 2])).await.expect("founded");
+    assert_eq!(seq(cluster.submit(&create(ROOM, ANN, 1)).await), 1);
+    cluster.kill(3).await;
+    let (shard, asked) = (cluster.nodes[cluster.leader().await].shard(), AtomicUsize::new(0));
+    let lost = || MembershipError::Silent { node: cluster.nodes[3].info.id, after: Duration::ZERO };
+    let objection = || (asked.fetch_add(1, Ordering::SeqCst) > 2).then(lost);
+    let change = shard.change_membership(cluster.infos(&[0, 1, 2, 3]), objection).await;
+    assert_eq!(change.map_err(|error| error.to_string()), Err(lost().to_string()));
+    shard.change_membership(cluster.infos(&[0, 1, 2]), || None).await.expect("all is as it was");
     assert_eq!(seq(cluster.submit(&say(5, "without it")).await), 2);
 }
 
@@ -101,7 +119,7 @@ async fn a_membership_that_no_quorum_has_counts_for_nothing() {
     shard.membership_committed().await.expect("the first one is");
     cluster.net.cut(&cluster.nodes[leader].info.address);
     let fewer: Vec<usize> = (0..4).filter(|&index| index != (leader + 1) % 4).collect();
-    let change = shard.change_membership(cluster.infos(&fewer), || true).await;
+    let change = shard.change_membership(cluster.infos(&fewer), || None).await;
     assert!(matches!(change, Err(MembershipError::Late { .. })), "{change:?}");
     let waited = shard.membership_committed().await;
     assert!(matches!(waited, Err(MembershipError::Late { .. })), "it is appended here only: {waited:?}");

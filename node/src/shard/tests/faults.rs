@@ -1,10 +1,11 @@
 use std::time::{Duration, Instant};
 
-use hansard_domain::Outcome;
+use hansard_domain::{Action, Content, Outcome};
 
-use super::cluster::{ANN, Cluster, ROOM, SHARD, say, seq, tuning};
+use super::cluster::{ANN, BEN, Cluster, PATIENCE, ROOM, SHARD, request, say, seq, tuning};
 use crate::raft::test_store::Kind;
-use crate::shard::ReadError;
+use crate::shard::refusals::ONE_BY_ONE;
+use crate::shard::{MembershipError, ReadError};
 
 /// Sends so many messages, one after another, and returns their seqs.
 async fn talk(cluster: &Cluster, ids: std::ops::Range<u64>) -> Vec<u64> {
@@ -68,6 +69,48 @@ async fn a_leader_that_is_cut_off_stops_serving_and_another_takes_over() {
     let status = cluster.settled().await;
     assert_eq!(status.record.size, 2);
     assert_ne!(old.leadership().borrow().leader, Some(cluster.nodes[cut].info.id));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_refused_often_is_not_refused_by_a_leader_that_no_quorum_confirms() {
+    let cluster = Cluster::with_room(Kind::Simulated, tuning()).await;
+    let cut = cluster.leader().await;
+    let old = cluster.nodes[cut].shard();
+    let by_ben = |id| request(BEN, id, Action::SendMessage { room: ROOM }, &Content::text("let me in"));
+    // The first ones of a minute are recorded, so that only a leader can tell them; the others are counted.
+    for id in 0..=u64::from(ONE_BY_ONE) + 1 {
+        let outcome = old.submit(by_ben(id + 100)).await;
+        assert!(matches!(outcome, Ok(Outcome::Refused(_))), "{outcome:?}");
+    }
+    cluster.net.cut(&cluster.nodes[cut].info.address);
+    let outcome = old.submit(by_ben(200)).await;
+    assert!(outcome.is_err(), "it knows nothing for sure: {outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_lacks_entries_is_behind_and_is_handed_no_leadership() {
+    let mut cluster = Cluster::with_room(Kind::Simulated, tuning()).await;
+    let leader = cluster.leader().await;
+    let away = (leader + 1) % 3;
+    let (id, address) = (cluster.nodes[away].info.id, cluster.nodes[away].info.address.clone());
+    cluster.kill(away).await;
+    talk(&cluster, 100..300).await;
+    assert_eq!(cluster.leader().await, leader);
+    cluster.net.cut(&address);
+    cluster.revive(away).await;
+    let back = cluster.nodes[away].shard();
+    assert!(back.is_behind(64), "it has not heard what there is");
+    let shard = cluster.nodes[leader].shard();
+    let handed = shard.transfer_leader(id).await;
+    assert!(matches!(handed, Err(MembershipError::Behind { .. })), "{handed:?}");
+    assert_eq!(seq(cluster.submit(&say(300, "it leads on")).await), 202);
+    cluster.net.heal(&address);
+    cluster.settled().await;
+    let until = Instant::now() + PATIENCE;
+    while back.is_behind(64) {
+        assert!(Instant::now() < until, "it has all, and does not know it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// The room's newest seq as a replica has it, if it is no older than that; the leader is asked if need be.
