@@ -247,16 +247,17 @@ impl Follows {
                 let least = status::retry_after(why).unwrap_or_default();
                 Ended::Later(backoff::retry_delay(entry.failures, least))
             }
-            (Some(why), _) => {
-                entry.shared.end(ClientError::from_status(why, None));
-                self.by_room.remove(room);
-                Ended::Settled
-            }
-            (None, Phase::Pausing) => {
+            // What came since the reader fell behind was dropped, up to what ended the follow: asked for again, it comes and ends again.
+            (_, Phase::Pausing) => {
                 entry.phase = Phase::Paused;
                 // Said before the look at the buffer, so that either this side or the reader resumes.
                 entry.shared.paused.store(true, Ordering::SeqCst);
                 if entry.has_room() { Ended::Ask(entry.ask(room)) } else { Ended::Settled }
+            }
+            (Some(why), _) => {
+                entry.shared.end(ClientError::from_status(why, None));
+                self.by_room.remove(room);
+                Ended::Settled
             }
             (None, Phase::Live) => Ended::Ask(entry.ask(room)),
             (None, _) => Ended::Settled,
@@ -289,5 +290,78 @@ impl Follows {
         for (_, entry) in self.by_room.drain() {
             entry.shared.end(cause.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    const ROOM: &str = "00000000000000000000000000000001";
+    const BUFFER: usize = 4;
+
+    fn event(seq: u64) -> Event {
+        Event { room: ROOM.into(), seq, ..Event::default() }
+    }
+
+    fn followed(after_seq: u64) -> Followed {
+        Followed { room: ROOM.into(), after_seq, head_seq: 6 }
+    }
+
+    fn read(items: &mut mpsc::Receiver<Item>) -> Vec<u64> {
+        let items = std::iter::from_fn(|| items.try_recv().ok());
+        items.filter_map(|item| if let Item::Event(event) = item { Some(event.seq) } else { None }).collect()
+    }
+
+    fn asked_after(frame: &Frame) -> u64 {
+        let Frame::Follow(follow) = frame else { panic!("{frame:?}") };
+        follow.after_seq
+    }
+
+    #[test]
+    fn what_ends_a_follow_while_it_pauses_hides_nothing_from_a_slow_reader() {
+        let removed = status::new(Code::PermissionDenied, "MEMBERSHIP_ENDED", "removed");
+        let mut follows = Follows::default();
+        let (id, mut items, shared) = follows.add(ROOM, Start::After(0), BUFFER, 1).expect("it is new");
+        assert!(follows.ask(ROOM).is_some());
+        follows.followed(&followed(0));
+        // The buffer holds this, the first two and, always, room for a hole.
+        let pauses: Vec<_> = (1..=6).map(|seq| follows.event(event(seq)).is_some()).collect();
+        assert_eq!(pauses, [false, false, true, false, false, false]);
+        // The removal was the sixth; the server had ended the follow before it read that it should stop.
+        assert!(matches!(follows.unfollowed(ROOM, Some(&removed)), Ended::Settled));
+        assert!(shared.paused.load(Ordering::SeqCst), "the reader is to ask for the rest");
+        assert!(matches!(follows.unfollowed(ROOM, None), Ended::Settled));
+        assert_eq!(read(&mut items), [1, 2]);
+        let again = follows.caught_up(ROOM, id, true).expect("it is asked for again");
+        assert_eq!(asked_after(&again), 2);
+        follows.followed(&followed(2));
+        assert!((3..=4).all(|seq| follows.event(event(seq)).is_none()));
+        assert_eq!(read(&mut items), [3, 4]);
+        assert!((5..=6).all(|seq| follows.event(event(seq)).is_none()));
+        assert!(matches!(follows.unfollowed(ROOM, Some(&removed)), Ended::Settled));
+        assert_eq!(read(&mut items), [5, 6]);
+        assert!(matches!(items.try_recv(), Err(mpsc::error::TryRecvError::Disconnected)), "it has ended");
+        assert_eq!((follows.counts.holes, follows.counts.pauses), (0, 1));
+    }
+
+    #[test]
+    fn a_reader_that_caught_up_before_the_end_came_asks_at_once() {
+        let removed = status::new(Code::PermissionDenied, "MEMBERSHIP_ENDED", "removed");
+        let mut follows = Follows::default();
+        let (_, mut items, _) = follows.add(ROOM, Start::After(0), BUFFER, 1).expect("it is new");
+        assert!(follows.ask(ROOM).is_some());
+        follows.followed(&followed(0));
+        assert!((1..=3).any(|seq| follows.event(event(seq)).is_some()));
+        assert_eq!(read(&mut items), [1, 2]);
+        let Ended::Ask(again) = follows.unfollowed(ROOM, Some(&removed)) else { panic!("it is asked for again") };
+        assert_eq!(asked_after(&again), 2);
+        // The answer to the unfollow, which the server reads before it is asked again.
+        assert!(matches!(follows.unfollowed(ROOM, None), Ended::Settled));
+        follows.followed(&followed(2));
+        assert!(follows.event(event(3)).is_none());
+        assert_eq!(read(&mut items), [3]);
     }
 }
