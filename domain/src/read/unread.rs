@@ -55,5 +55,56 @@ fn count<R: Rows>(rows: &R, person: PersonId, id: RoomId) -> Result<Option<Unrea
         0 => 0,
         seq => super::event(rows, id, seq)?.map_or(room.messages, |row| row.messages),
     };
-    Ok(Some(Unread { room: id, read, head: room.head, messages: room.messages - base }))
+    // Rows are read one by one: a message and a mark above it may have been committed since the room's row was read.
+    let messages = room.messages.saturating_sub(base);
+    Ok(Some(Unread { room: id, read, head: room.head, messages }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::command::Action;
+    use crate::room::Role;
+    use crate::rows::MemRows;
+    use crate::testkit::{ANN, BOB, ROOM, World};
+
+    /// What one sees who read the room's row before the others changed.
+    struct Torn {
+        room: MemRows,
+        others: MemRows,
+    }
+
+    impl Rows for Torn {
+        type Error = Infallible;
+
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Infallible> {
+            if table == Table::Room { self.room.get(table, key) } else { self.others.get(table, key) }
+        }
+
+        fn scan(
+            &self,
+            table: Table,
+            from: &[u8],
+            to: &[u8],
+            reverse: bool,
+            visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+        ) -> Result<(), Infallible> {
+            self.others.scan(table, from, to, reverse, visit)
+        }
+    }
+
+    #[test]
+    fn a_mark_that_is_newer_than_the_room_leaves_nothing_unread() {
+        let mut world = World::with_bob(Role::Member);
+        assert_eq!(world.say(ANN, "x"), Ok(3));
+        let room = world.rows.clone();
+        assert_eq!(world.say(ANN, "y"), Ok(4));
+        assert_eq!(world.act(BOB, Action::MarkRead { room: ROOM, seq: 4 }), Ok(4));
+        let Ok(counts) = unread(&Torn { room, others: world.rows }, BOB, &[ROOM]);
+        assert_eq!(counts, [Unread { room: ROOM, read: 4, head: 3, messages: 0 }]);
+    }
 }
