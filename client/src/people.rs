@@ -20,7 +20,16 @@ impl Client {
 
     /// The person with a subject; one who has never come gets an id now.
     pub async fn resolve_person(&self, subject: &str) -> Result<Person, ClientError> {
-        let request = ResolvePersonRequest { request_id: new_id(), subject: subject.to_owned() };
+        self.person_called(subject, false).await
+    }
+
+    /// The person with a subject; one who has no id gets none, and is refused as `PERSON_UNKNOWN`.
+    pub async fn find_person(&self, subject: &str) -> Result<Person, ClientError> {
+        self.person_called(subject, true).await
+    }
+
+    async fn person_called(&self, subject: &str, only_known: bool) -> Result<Person, ClientError> {
+        let request = ResolvePersonRequest { request_id: new_id(), subject: subject.to_owned(), only_known };
         let response: ResolvePersonResponse =
             self.call("hansard.v1.PersonService/ResolvePerson", &request, Some(&request.request_id)).await?;
         required(response.person, "person")

@@ -52,5 +52,5 @@ pub(crate) const CURSOR_AHEAD: &str = "CURSOR_AHEAD";
 pub(crate) const MEMBERSHIP_ENDED: &str = "MEMBERSHIP_ENDED";
 /// A page of history is not contiguous; a fault of the server's that must be reported.
 pub(crate) const HISTORY_HOLE: &str = "HISTORY_HOLE";
-/// There is no person with this id.
+/// There is no person with this id, or none who is known by this subject.
 pub(crate) const PERSON_UNKNOWN: &str = "PERSON_UNKNOWN";

@@ -45,6 +45,29 @@ async fn two_people_talk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_only_looked_up_gets_no_id() {
+    let stage = Stage::new().await;
+    let method = "hansard.v1.PersonService/ResolvePerson";
+    let named = |subject: &str, only_known| ResolvePersonRequest {
+        request_id: request_id(),
+        subject: subject.to_owned(),
+        only_known,
+    };
+    for carrier in Carrier::ALL {
+        let mut alice = stage.client(carrier, "alice").await;
+        let refused = alice.call::<_, ResolvePersonResponse>(method, &named("bbo", true)).await.unwrap_err();
+        assert!(status::has_reason(&refused, "PERSON_UNKNOWN"), "{carrier:?}: {refused:?}");
+        let found: ResolvePersonResponse = alice.call(method, &named("alice", true)).await.unwrap();
+        assert_eq!(found.person.unwrap().id, person("alice").to_string());
+        let new = format!("new {carrier:?}");
+        let drawn: ResolvePersonResponse = alice.call(method, &named(&new, false)).await.unwrap();
+        let found: ResolvePersonResponse = alice.call(method, &named(&new, true)).await.unwrap();
+        assert_eq!(found, drawn);
+    }
+    assert!(!stage.node.world.lock().unwrap().people.contains_key(&person("bbo")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn cursors_resume_without_loss_or_doubles() {
     let stage = Stage::new().await;
     let other = stage.another_router().await;

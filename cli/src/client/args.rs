@@ -81,7 +81,7 @@ pub(crate) enum RoomCommand {
     Invite {
         /// The room's id.
         room: String,
-        /// Whom: an id, or the subject of the person's tokens.
+        /// Whom: an id, or the subject of the person's tokens, who may not have come yet.
         person: String,
         /// The role to give.
         #[arg(long, value_enum, default_value_t = RoleName::Member)]

@@ -15,6 +15,7 @@ use anyhow::Result;
 
 pub(crate) use advice::advice;
 pub(crate) use args::ClientCommand;
+pub(crate) use names::{new_person_id, person_id};
 
 use crate::exit::Exit;
 

@@ -5,7 +5,13 @@ use std::{
     time::Duration,
 };
 
-use hansard_client::{Client, ClientError, v1::Event};
+use anyhow::Result;
+use hansard_client::{Client, v1::Event};
+
+use crate::exit::Failure;
+
+/// The reason of a refusal: nobody is known by this subject.
+const PERSON_UNKNOWN: &str = "PERSON_UNKNOWN";
 
 /// How long output waits for names; without them ids are shown.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -56,8 +62,22 @@ impl Names {
     }
 }
 
-/// The id of a person who is given by id or by subject.
-pub(crate) async fn person_id(client: &Client, person: &str) -> Result<String, ClientError> {
+/// The id of a person who is given by id or by subject. Nobody gets an id by being misspelt.
+pub(crate) async fn person_id(client: &Client, person: &str) -> Result<String> {
+    if is_id(person) {
+        return Ok(person.to_ascii_lowercase());
+    }
+    match client.find_person(person).await {
+        Ok(found) => Ok(found.id),
+        Err(error) if error.reason() == Some(PERSON_UNKNOWN) => {
+            Err(Failure::not_found(format!("nobody is called {person:?}; see `hansard people`")).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The same for somebody who may come later: a subject that nobody has had yet gets an id.
+pub(crate) async fn new_person_id(client: &Client, person: &str) -> Result<String> {
     if is_id(person) {
         return Ok(person.to_ascii_lowercase());
     }

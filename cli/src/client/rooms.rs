@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     args::{RoleName, RoomCommand},
-    names::{Names, person_id},
+    names::{Names, new_person_id, person_id},
     render,
 };
 use crate::connect::{ConnectArgs, Output};
@@ -41,7 +41,7 @@ pub(crate) async fn run(options: &ConnectArgs, command: RoomCommand) -> anyhow::
         RoomCommand::Leave { room } => client.leave(&room).await,
         RoomCommand::Topic { room, topic } => client.set_topic(&room, &topic).await,
         RoomCommand::Invite { room, person, role } => {
-            let person = person_id(&client, &person).await?;
+            let person = new_person_id(&client, &person).await?;
             client.invite(&room, &person, role.into()).await
         }
         RoomCommand::Remove { room, person, reason } => {

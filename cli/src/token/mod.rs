@@ -12,6 +12,7 @@ use hansard_client::v1::revoke_token_request::Target;
 pub(crate) use issue::{Grant, issue, now_s};
 pub(crate) use key::SigningKey;
 
+use crate::client::{new_person_id, person_id};
 use crate::connect::{ConnectArgs, Output};
 use crate::dev::Layout;
 use crate::exit::{Exit, Failure};
@@ -76,6 +77,9 @@ pub(crate) struct RevokeArgs {
     /// The person, by id (32 hexadecimal digits) or by subject.
     #[arg(long, value_name = "PERSON")]
     person: Option<String>,
+    /// The person may never have come: the tokens are revoked that a subject which nobody has had yet was issued.
+    #[arg(long, requires = "person")]
+    unseen: bool,
     #[command(flatten)]
     connect: ConnectArgs,
 }
@@ -115,7 +119,10 @@ async fn revoke(args: RevokeArgs) -> Result<()> {
     let (target, said) = match (args.id, args.person) {
         (Some(id), _) => (Target::TokenId(id.clone()), format!("token {id}")),
         (None, Some(person)) => {
-            let id = if is_id(&person) { person.clone() } else { client.resolve_person(&person).await?.id };
+            let id = match args.unseen {
+                true => new_person_id(&client, &person).await?,
+                false => person_id(&client, &person).await?,
+            };
             (Target::Person(id), format!("every token that {person} was issued until now"))
         }
         (None, None) => {
@@ -128,8 +135,4 @@ async fn revoke(args: RevokeArgs) -> Result<()> {
         Output::Json => println!("{{}}"),
     }
     Ok(())
-}
-
-fn is_id(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

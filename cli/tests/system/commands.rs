@@ -82,6 +82,30 @@ fn every_command_for_rooms_and_messages_works() {
 }
 
 #[test]
+fn nobody_gets_an_id_by_being_misspelt() {
+    let cluster = shared();
+    let room = create(cluster, "typos");
+    for args in [
+        &["token", "revoke", "--person", "bbo"][..],
+        &["room", "remove", &room, "bbo"],
+        &["room", "role", &room, "bbo", "owner"],
+        &["dm", "bbo"],
+    ] {
+        let refused = cluster.try_run("alice", 0, args);
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(6), "{args:?}: {said}");
+        assert!(said.contains("nobody is called \"bbo\""), "{args:?}: {said}");
+    }
+    assert!(!cluster.run("alice", 1, &["people"]).contains("bbo"));
+    // Invitations are for those, too, who have not come yet; and so may a revocation be.
+    cluster.run("alice", 0, &["room", "invite", &room, "a-newcomer"]);
+    cluster.run("alice", 1, &["room", "remove", &room, "a-newcomer"]);
+    cluster.run("alice", 0, &["token", "revoke", "--person", "another-newcomer", "--unseen"]);
+    let people = cluster.run("alice", 0, &["people"]);
+    assert!(people.contains("a-newcomer") && people.contains("another-newcomer"), "{people}");
+}
+
+#[test]
 fn a_person_reads_tables() {
     let cluster = shared();
     let room = create(cluster, "tables");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hansard_domain::{
-    PersonId,
+    PersonId, Refusal,
     limits::MAX_PAGE,
     meta::{self as domain, MetaAction, MetaOutcome},
 };
@@ -17,7 +17,8 @@ use hansard_proto::{
 use super::{calls::limit, reply};
 use crate::{error::invalid, meta, shard::MetaShard, state::Node};
 
-/// A person for an issuer and a subject; drawn and recorded if there is none. Whoever is known is known by any replica.
+/// A person for an issuer and a subject; drawn and recorded if there is none, unless only known ones are wanted. Whoever is known is
+/// known by any replica.
 pub(super) async fn resolve(node: &Arc<Node>, wanted: &wire::ResolvePerson) -> Result<wire::PersonView, Status> {
     let replica = replica(node)?;
     let (issuer, subject) = (wanted.issuer.clone(), wanted.subject.clone());
@@ -25,6 +26,9 @@ pub(super) async fn resolve(node: &Arc<Node>, wanted: &wire::ResolvePerson) -> R
     let found = replica.read_applied(move |rows| domain::find_person(rows, &asked.issuer, &asked.subject)).await;
     if let Some(known) = found.map_err(reply::reading)? {
         return Ok(view(known));
+    }
+    if wanted.only_known {
+        return known(&replica, wanted).await;
     }
     let person = PersonId::from_bytes(node.draw());
     let action = MetaAction::EnrollPerson { person, issuer: issuer.clone(), subject: subject.clone() };
@@ -36,6 +40,13 @@ pub(super) async fn resolve(node: &Arc<Node>, wanted: &wire::ResolvePerson) -> R
         MetaOutcome::Refused(refusal) => Err(status::from_refusal(refusal)),
         MetaOutcome::Committed { .. } => Err(status::unknown_outcome("meta gave an answer of another kind")),
     }
+}
+
+/// A person who has an id. Nobody is said to have none by a replica that may not have heard of it.
+async fn known(replica: &MetaShard, wanted: &wire::ResolvePerson) -> Result<wire::PersonView, Status> {
+    let (issuer, subject) = (wanted.issuer.clone(), wanted.subject.clone());
+    let found = replica.read(move |rows| domain::find_person(rows, &issuer, &subject)).await.map_err(reply::reading)?;
+    found.map(view).ok_or_else(|| status::from_refusal(Refusal::PersonUnknown))
 }
 
 /// People by id; those that are not known are left out.

@@ -17,11 +17,32 @@ use crate::{
 const ALICE: PersonId = PersonId::from_bytes([1; 16]);
 
 async fn resolve(router: &Router, subject: &str) -> wire::PersonView {
-    let wanted = wire::ResolvePerson { issuer: "https://issuer.example".into(), subject: subject.into() };
-    match router.call(ShardId::META, None, Call::ResolvePerson(wanted)).await.unwrap() {
+    match router.call(ShardId::META, None, named(subject, false)).await.unwrap() {
         Outcome::Person(person) => person,
         other => panic!("not a person: {other:?}"),
     }
+}
+
+fn named(subject: &str, only_known: bool) -> Call {
+    let (issuer, subject) = ("https://issuer.example".into(), subject.into());
+    Call::ResolvePerson(wire::ResolvePerson { issuer, subject, only_known })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_is_only_looked_up_gets_no_id() {
+    let cluster = Cluster::start(3).await;
+    let router = Router::new(&cluster);
+    for _ in 0..2 {
+        let refused = router.call(ShardId::META, None, named("bbo", true)).await.unwrap_err();
+        assert_eq!(status::reason_of(&refused).unwrap(), "PERSON_UNKNOWN");
+    }
+    let bob = resolve(&router, "bob").await;
+    let found = router.call(ShardId::META, None, named("bob", true)).await.unwrap();
+    assert_eq!(found, Outcome::Person(bob.clone()));
+    let all = router.call(ShardId::META, principal(ALICE), Call::ScanPeople(wire::ScanPeople::default())).await;
+    let Ok(Outcome::People(page)) = all else { panic!("no people: {all:?}") };
+    assert_eq!(page.people, [bob]);
+    cluster.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

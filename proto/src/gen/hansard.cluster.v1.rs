@@ -2679,6 +2679,9 @@ pub struct ResolvePerson {
     /// The token's subject.
     #[prost(string, tag = "2")]
     pub subject: ::prost::alloc::string::String,
+    /// None is drawn: PERSON_UNKNOWN if there is none.
+    #[prost(bool, tag = "3")]
+    pub only_known: bool,
 }
 impl ::prost::Name for ResolvePerson {
     const NAME: &'static str = "ResolvePerson";

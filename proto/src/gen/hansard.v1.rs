@@ -3798,6 +3798,9 @@ pub struct ResolvePersonRequest {
     /// 1 to 256 bytes.
     #[prost(string, tag = "2")]
     pub subject: ::prost::alloc::string::String,
+    /// Nobody gets an id: whoever has none is refused as PERSON_UNKNOWN.
+    #[prost(bool, tag = "3")]
+    pub only_known: bool,
 }
 impl ::prost::Name for ResolvePersonRequest {
     const NAME: &'static str = "ResolvePersonRequest";

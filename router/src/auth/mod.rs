@@ -122,7 +122,7 @@ impl Auth {
             return Ok(known);
         }
         let (issuer, subject) = (checked.issuer.to_string(), checked.subject.clone());
-        let call = Call::ResolvePerson(ResolvePerson { issuer, subject });
+        let call = Call::ResolvePerson(ResolvePerson { issuer, subject, only_known: false });
         let Outcome::Person(view) = upstream.call(None, Target::Meta, call).await? else {
             return Err(refuse::wrong_answer().into_status());
         };

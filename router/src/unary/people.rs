@@ -8,7 +8,8 @@ use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
 use hansard_proto::cluster::v1::{PersonView, ReadPeople, ResolvePerson, ScanPeople};
 use hansard_proto::convert::bytes;
-use hansard_proto::v1;
+use hansard_proto::{status, v1};
+use tonic::Code;
 
 use super::Cx;
 use crate::directory::Target;
@@ -32,8 +33,11 @@ pub(super) async fn resolve(cx: &Cx<'_>, asked: v1::ResolvePersonRequest) -> Res
     // The subject is the identity of the intent: it gets one id for good, whatever the request's.
     fields::request(&asked.request_id)?;
     let subject = fields::subject(&asked.subject)?.to_owned();
-    let call = Call::ResolvePerson(ResolvePerson { issuer: cx.who.issuer.to_string(), subject });
-    let Outcome::Person(person) = cx.ask(Target::Meta, call).await? else { return Err(wrong_answer()) };
+    let (issuer, only_known) = (cx.who.issuer.to_string(), asked.only_known);
+    let call = Call::ResolvePerson(ResolvePerson { issuer, subject, only_known });
+    let Outcome::Person(person) = cx.ask(Target::Meta, call).await.map_err(unknown)? else {
+        return Err(wrong_answer());
+    };
     Ok(v1::ResolvePersonResponse { person: Some(shown(&person)) })
 }
 
@@ -44,6 +48,17 @@ pub(super) async fn list(cx: &Cx<'_>, asked: v1::ListPeopleRequest) -> Result<v1
     let people: Vec<v1::Person> = page.people.iter().map(shown).collect();
     let last = people.last().filter(|_| page.more).map(|person| person.id.clone());
     Ok(v1::ListPeopleResponse { next_page_token: last.unwrap_or_default(), people })
+}
+
+/// Nodes keep no account of people whom nobody knows; this router does.
+fn unknown(fault: Fault) -> Fault {
+    match fault {
+        Fault::There(refused) if status::has_reason(&refused, reason::PERSON_UNKNOWN) => {
+            let (text, metadata) = ("nobody who is known has this subject", [("field", "subject".to_owned())]);
+            Fault::Here(status::with_metadata(Code::NotFound, reason::PERSON_UNKNOWN, text, metadata))
+        }
+        other => other,
+    }
 }
 
 /// A page token that is the last person's id.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hansard_domain::{Action, Content, Kind, PersonId, RoomId};
+use hansard_domain::{Action, Content, Kind, PersonId, Refusal, RoomId};
 use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
 use hansard_proto::cluster::v1::*;
@@ -139,6 +139,9 @@ impl World {
             Call::ReadUnread(_) => Outcome::Unread(UnreadPage::default()),
             Call::ResolvePerson(wanted) => {
                 let id = person(&wanted.subject);
+                if wanted.only_known && !self.people.contains_key(&id) {
+                    return Err(status::from_refusal(Refusal::PersonUnknown));
+                }
                 self.people.insert(id, (wanted.issuer.clone(), wanted.subject.clone()));
                 Outcome::Person(self.person(id).unwrap())
             }

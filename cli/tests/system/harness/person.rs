@@ -131,7 +131,7 @@ impl Person {
     }
 
     pub async fn resolve(&mut self, subject: &str) -> String {
-        let request = ResolvePersonRequest { request_id: request_id(), subject: subject.to_owned() };
+        let request = ResolvePersonRequest { request_id: request_id(), subject: subject.to_owned(), only_known: false };
         let response: ResolvePersonResponse =
             self.call("PersonService/ResolvePerson", &request).await.expect("resolved");
         response.person.expect("a person").id
