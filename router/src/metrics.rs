@@ -61,7 +61,7 @@ pub(crate) struct Metrics {
     pub(crate) directory_age: Gauge<f64, std::sync::atomic::AtomicU64>,
     /// Fetches of keys that failed.
     pub(crate) jwks_failures: Counter,
-    /// Refusals that were not reported, since too many waited.
+    /// Refusals that were not reported, since too many waited or no node took them.
     pub(crate) refusals_dropped: Counter,
 }
 

@@ -161,7 +161,7 @@ pub(crate) async fn build(
         hubs: Hubs::default(),
         auth,
         sessions: Sessions::new(config.rates),
-        refusals: Refusals::new(clock.clone(), metrics.clone()),
+        refusals: Refusals::new(clock.clone(), entropy.clone(), metrics.clone()),
         metrics,
         clock,
         entropy,

@@ -105,6 +105,7 @@ async fn the_websocket_endpoint_says_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_are_typed_and_reported() {
     let stage = Stage::with(Rates { session_per_second: 20, session_burst: 60, ..Rates::default() }).await;
+    stage.node.world.lock().unwrap().lost_reports = 3;
     for carrier in Carrier::ALL {
         let mut client = stage.client(carrier, "alice").await;
         let unknown = "ab".repeat(16);
@@ -134,6 +135,7 @@ async fn refusals_are_typed_and_reported() {
             |reason: &str| reported.iter().filter(|(found, _)| found == reason).map(|(_, count)| count).sum::<u64>();
         if of("TEXT_TOO_LONG") == 3 && of("BAD_ID") == 3 && of("NOT_OPERATOR") == 3 {
             assert_eq!(of("ROOM_UNKNOWN"), 0, "the node's own refusals are the node's to record");
+            assert_eq!(stage.node.world.lock().unwrap().lost_reports, 0, "what was not told was asked again");
             break;
         }
         assert!(Instant::now() < deadline, "{reported:?}");

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hansard_domain::{
-    PersonId, Refusal, RoomId, ShardId,
+    PersonId, Refusal, RequestId, RoomId, ShardId,
     limits::{DEFAULT_PAGE, MAX_PAGE, MAX_PAGE_BYTES, MAX_STALENESS_MS},
     meta::MetaView,
     read::{self, HistoryRequest, Listing, RoomFilter},
@@ -148,7 +148,7 @@ async fn in_shard(node: &Arc<Node>, shard: &ShardHandle, principal: Principal, c
             let wanted = ProposeRequest { request, actor: principal.person, action, content: wanted.content.clone() };
             proposed(node, shard.submit(wanted).await)
         }
-        Call::ReportRefusals(report) => report_refusals(shard, principal, report).await,
+        Call::ReportRefusals(report) => report_refusals(node, shard, principal, report).await,
         Call::ReadHistory(wanted) => history(node, shard, principal, wanted).await.map(Outcome::History),
         Call::ReadRoom(wanted) => {
             let room: RoomId = id_of_bytes("room", &wanted.room)?;
@@ -164,10 +164,13 @@ async fn in_shard(node: &Arc<Node>, shard: &ShardHandle, principal: Principal, c
 }
 
 async fn report_refusals(
+    node: &Node,
     shard: &ShardHandle,
     principal: Principal,
     report: &wire::ReportRefusals,
 ) -> Result<Outcome, Status> {
+    let request = optional_id_of_bytes("request_id", &report.request_id)?;
+    let request = request.unwrap_or_else(|| RequestId::from_bytes(node.draw()));
     let counted = RefusalReport {
         person: principal.person,
         room: None,
@@ -176,7 +179,7 @@ async fn report_refusals(
         first_us: report.first_us,
         last_us: report.last_us,
     };
-    shard.report_refusals(counted).await.map_err(reply::proposing)?;
+    shard.report_refusals(request, counted).await.map_err(reply::proposing)?;
     Ok(Outcome::Done(wire::Done {}))
 }
 

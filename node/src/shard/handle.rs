@@ -146,22 +146,20 @@ impl ShardHandle {
         outcome
     }
 
-    /// Records refusals of one person that somebody else counted.
+    /// Records refusals of one person that somebody else counted; once, however often they come with the same request.
     ///
     /// # Errors
-    /// Without an outcome. A report that is sent again after `Unknown` may be recorded twice.
-    pub async fn report_refusals(&self, report: RefusalReport) -> Result<(), ProposeError> {
+    /// Without an outcome. After `Unknown` they are to be sent again with the same request.
+    pub async fn report_refusals(&self, request: RequestId, report: RefusalReport) -> Result<(), ProposeError> {
         self.ready()?;
-        self.record(report).await
+        self.record(request, report).await
     }
 
-    async fn record(&self, report: RefusalReport) -> Result<(), ProposeError> {
+    async fn record(&self, request: RequestId, report: RefusalReport) -> Result<(), ProposeError> {
         let RefusalReport { person, room, reason, count, first_us, last_us } = report;
-        let mut id = [0; 16];
-        self.seams.entropy.fill(&mut id);
         let request = ProposeRequest {
             actor: person,
-            request: RequestId::from_bytes(id),
+            request,
             action: Action::Refused { room, reason: reason.number(), count, first_us, last_us },
             content: bytes::Bytes::new(),
         };
@@ -181,6 +179,11 @@ impl ShardHandle {
             return Err(ProposeError::StorageFull);
         }
         Ok(())
+    }
+
+    /// A request of this node's own.
+    fn draw(&self) -> RequestId {
+        RequestId::from_bytes(self.seams.entropy.id())
     }
 
     fn patience(&self) -> Duration {
@@ -206,7 +209,7 @@ impl ShardHandle {
         let verdict = self.refusals.lock().expect("no holder panics").note(person, room, reason, now_us);
         if verdict == Verdict::Record {
             let report = RefusalReport { person, room, reason, count: 1, first_us: now_us, last_us: now_us };
-            self.report_refusals(report).await?;
+            self.report_refusals(self.draw(), report).await?;
         }
         Ok(verdict)
     }
@@ -236,7 +239,7 @@ impl ShardHandle {
     }
 
     async fn record_or_lose(&self, report: RefusalReport) {
-        if let Err(error) = self.record(report).await {
+        if let Err(error) = self.record(self.draw(), report).await {
             tracing::warn!(%error, count = report.count, "counted refusals were not recorded");
         }
     }

@@ -20,7 +20,7 @@
 //!   async submit(&self, ProposeRequest) -> Result<Outcome, ProposeError>   // facts, policy, then propose; records refusals
 //!   submit_known(&self, ProposeRequest, answer) -> Result<(), (ProposeRequest, answer)>  // no look at the rows, no task
 //!   async propose(&self, Permit, ProposeRequest) -> Result<Outcome, ProposeError>
-//!   async report_refusals(&self, RefusalReport) -> Result<(), ProposeError>  // what a router saw of one person
+//!   async report_refusals(&self, RequestId, RefusalReport) -> Result<(), ProposeError>  // what a router saw of one person
 //!
 //! MetaShard (Clone, derefs to Replica)
 //!   async propose(&self, MetaCommand) -> Result<MetaOutcome, ProposeError>

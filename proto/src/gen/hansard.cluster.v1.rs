@@ -2286,6 +2286,9 @@ pub struct ReportRefusals {
     /// When the last was, microseconds UTC.
     #[prost(int64, tag = "4")]
     pub last_us: i64,
+    /// The request: sent again with the same, they are recorded once. Empty: the node draws one, as for routers of before.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub request_id: ::prost::bytes::Bytes,
 }
 impl ::prost::Name for ReportRefusals {
     const NAME: &'static str = "ReportRefusals";

@@ -1,6 +1,6 @@
 //! Rooms in memory, as a node of one shard would keep them: enough of the rules to talk to a router.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hansard_domain::{Action, Content, Kind, PersonId, Refusal, RoomId};
 use hansard_proto::cluster::v1::node_call::Call;
@@ -31,6 +31,10 @@ pub(crate) struct World {
     pub(crate) done: HashMap<(PersonId, Bytes, Bytes), Proposed>,
     /// Refusals that routers reported: reason and count.
     pub(crate) reported: Vec<(String, u64)>,
+    /// Their requests.
+    pub(crate) report_requests: HashSet<Bytes>,
+    /// Whether so many reports were recorded is not told.
+    pub(crate) lost_reports: u32,
     pub(crate) clock_us: i64,
     /// The revision of the cluster's state that it knows.
     pub(crate) revision: u64,
@@ -116,7 +120,13 @@ impl World {
         Ok(match call {
             Call::Claim(_) => Outcome::Proposed(Proposed::default()),
             Call::ReportRefusals(report) => {
-                self.reported.push((report.reason.clone(), report.count));
+                if self.report_requests.insert(report.request_id.clone()) {
+                    self.reported.push((report.reason.clone(), report.count));
+                }
+                if self.lost_reports > 0 {
+                    self.lost_reports -= 1;
+                    return Err(status::unknown_outcome("x"));
+                }
                 Outcome::Done(Done {})
             }
             Call::ReadHistory(wanted) => Outcome::History(self.history(who, wanted)?),

@@ -3,8 +3,8 @@ use hansard_domain::{Action, ClusterId, Content, Outcome, PersonId, Refusal, Req
 
 use super::cluster::{ANN, BEN, Cluster, PATIENCE, ROOM, SHARD, request, say, seq, text, tuning};
 use crate::raft::test_store::Kind;
-use crate::shard::ProposeError;
 use crate::shard::refusals::ONE_BY_ONE;
+use crate::shard::{ProposeError, RefusalReport};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_becomes_one_entry() {
@@ -72,6 +72,35 @@ async fn refusals_are_recorded_then_counted_and_a_repeated_request_keeps_its_ans
         assert_eq!(cluster.submit(&more).await, Outcome::Refused(Refusal::RoomUnknown));
     }
     assert_eq!(cluster.settled().await.record.size, before + u64::from(ONE_BY_ONE));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_of_refusals_that_is_sent_again_is_recorded_once() {
+    let cluster = Cluster::with_room(Kind::Simulated, tuning()).await;
+    let before = cluster.settled().await.record.size;
+    let report = |count| RefusalReport {
+        person: BEN,
+        room: None,
+        reason: Refusal::InvalidAction,
+        count,
+        first_us: 1,
+        last_us: 2,
+    };
+    let (one, two) = (RequestId::from_bytes([0xa1; 16]), RequestId::from_bytes([0xa2; 16]));
+    let old = cluster.leader().await;
+    let leader = cluster.nodes[old].shard();
+    for request in [one, one, two] {
+        leader.report_refusals(request, report(7)).await.expect("recorded");
+    }
+    assert_eq!(cluster.settled().await.record.size, before + 2);
+    // The router heard nothing of it, and asks the next leader.
+    let next = cluster.nodes[(old + 1) % 3].info.id;
+    cluster.nodes[old].host().transfer_leader(SHARD, next).await.expect("handed over");
+    let next = cluster.nodes[cluster.leader_but(old).await].shard();
+    for request in [one, two] {
+        next.report_refusals(request, report(7)).await.expect("recorded before");
+    }
+    assert_eq!(cluster.settled().await.record.size, before + 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
