@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use hansard_client::{Client, Config, Token, TokenFuture};
+use hansard_client::{Client, Config, RequestId, Token, TokenFuture};
 
 use crate::exit::Failure;
 
@@ -38,6 +38,22 @@ pub(crate) struct ConnectArgs {
     /// How to write results.
     #[arg(long, env = "HANSARD_OUTPUT", value_enum, default_value_t, global = true)]
     pub(crate) output: Output,
+}
+
+/// For commands that change something.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RepeatArgs {
+    /// The request id that a command printed whose outcome is unknown. With it the same command has one effect, however often it is
+    /// repeated, and prints what came of it.
+    #[arg(long, value_name = "ID", global = true)]
+    pub(crate) request_id: Option<RequestId>,
+}
+
+impl RepeatArgs {
+    /// The client to do it with.
+    pub(crate) fn with(&self, client: Client) -> Client {
+        self.request_id.map_or(client.clone(), |id| client.with_request_id(id))
+    }
 }
 
 impl ConnectArgs {

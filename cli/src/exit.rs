@@ -11,7 +11,7 @@ Exit codes:
   1   something went wrong here: a file, the configuration, a bug
   2   the command line makes no sense
   3   refused: it was not done, and repeating it gives the same answer
-  4   unknown: it may or may not have been done; repeat it with the request id that was printed
+  4   unknown: it may or may not have been done; repeat it with --request-id and the id that was printed
   5   not admitted: the token is missing, forged, expired or revoked
   6   no such room, person, node or shard
   7   no router can be reached

@@ -70,6 +70,8 @@ impl Drop for Handle {
 #[derive(Clone)]
 pub struct Client {
     handle: Arc<Handle>,
+    /// That of the one intent that this handle is for.
+    request: Option<RequestId>,
 }
 
 /// Forgets a request whose caller went away.
@@ -92,7 +94,8 @@ impl Client {
         let (connected, standing) = oneshot::channel();
         let last_error = Arc::new(Mutex::new("none answered".to_owned()));
         let deadline = config.connect_deadline;
-        let client = Self { handle: Arc::new(Handle { core: core.clone(), deadline: config.deadline }) };
+        let handle = Arc::new(Handle { core: core.clone(), deadline: config.deadline });
+        let client = Self { handle, request: None };
         let keeper = core.clone();
         tokio::spawn(async move { keeper.keep_deadlines().await });
         tokio::spawn(Driver::new(core.clone(), config, connected, last_error.clone()).run());
@@ -114,7 +117,18 @@ impl Client {
     /// Says something. Repeats it with one request id until its outcome is known or `config.deadline` passes.
     pub async fn send(&self, room: &str, text: impl Into<String>) -> Result<Receipt, ClientError> {
         let deadline = Instant::now() + self.handle.deadline;
-        self.send_with(room, text, RequestId::fresh(), deadline).await
+        self.send_with(room, text, self.request_id(), deadline).await
+    }
+
+    /// This client for one intent, which may have been begun before: whatever is sent or changed with it has this request id. Another
+    /// intent with the same id is refused.
+    pub fn with_request_id(&self, id: RequestId) -> Self {
+        Self { handle: self.handle.clone(), request: Some(id) }
+    }
+
+    /// What the next intent is sent with.
+    pub(crate) fn request_id(&self) -> RequestId {
+        self.request.unwrap_or_else(RequestId::fresh)
     }
 
     /// Says something with a given id, which must be new, or that of the same message sent before; until a deadline.

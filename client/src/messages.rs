@@ -7,10 +7,7 @@ use hansard_proto::v1::{
     ListUnreadResponse, MarkReadRequest, MarkReadResponse, RedactMessageRequest, RedactMessageResponse,
 };
 
-use crate::{
-    Client, ClientError,
-    rooms::{new_id, required},
-};
+use crate::{Client, ClientError, rooms::required};
 
 /// The longest that the wire has.
 const FOR_EVER: prost_types::Duration = prost_types::Duration { seconds: i64::MAX, nanos: 0 };
@@ -51,8 +48,12 @@ impl Client {
 
     /// Puts a new text in the place of an own message.
     pub async fn edit(&self, room: &str, target_seq: u64, text: &str) -> Result<Commit, ClientError> {
-        let request =
-            EditMessageRequest { request_id: new_id(), room: room.to_owned(), target_seq, text: text.to_owned() };
+        let request = EditMessageRequest {
+            request_id: self.request_id().to_string(),
+            room: room.to_owned(),
+            target_seq,
+            text: text.to_owned(),
+        };
         let response: EditMessageResponse =
             self.call("hansard.v1.MessageService/EditMessage", &request, Some(&request.request_id)).await?;
         required(response.commit, "commit")
@@ -60,8 +61,12 @@ impl Client {
 
     /// Hides a message, for a reason that goes into the record.
     pub async fn redact(&self, room: &str, target_seq: u64, reason: &str) -> Result<Commit, ClientError> {
-        let request =
-            RedactMessageRequest { request_id: new_id(), room: room.to_owned(), target_seq, reason: reason.to_owned() };
+        let request = RedactMessageRequest {
+            request_id: self.request_id().to_string(),
+            room: room.to_owned(),
+            target_seq,
+            reason: reason.to_owned(),
+        };
         let response: RedactMessageResponse =
             self.call("hansard.v1.MessageService/RedactMessage", &request, Some(&request.request_id)).await?;
         required(response.commit, "commit")
@@ -69,7 +74,7 @@ impl Client {
 
     /// Moves this person's read mark, which never moves back; returns where it is.
     pub async fn mark_read(&self, room: &str, seq: u64) -> Result<u64, ClientError> {
-        let request = MarkReadRequest { request_id: new_id(), room: room.to_owned(), seq };
+        let request = MarkReadRequest { request_id: self.request_id().to_string(), room: room.to_owned(), seq };
         let response: MarkReadResponse =
             self.call("hansard.v1.MessageService/MarkRead", &request, Some(&request.request_id)).await?;
         Ok(response.seq)

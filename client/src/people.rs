@@ -5,10 +5,7 @@ use hansard_proto::v1::{
     ResolvePersonResponse,
 };
 
-use crate::{
-    Client, ClientError,
-    rooms::{new_id, required},
-};
+use crate::{Client, ClientError, RequestId, rooms::required};
 
 impl Client {
     /// The people with these ids, at most 1,000; unknown ones are left out. None given: this person.
@@ -29,7 +26,9 @@ impl Client {
     }
 
     async fn person_called(&self, subject: &str, only_known: bool) -> Result<Person, ClientError> {
-        let request = ResolvePersonRequest { request_id: new_id(), subject: subject.to_owned(), only_known };
+        // The subject is the identity of this intent, and whoever is looked up for another shall not take that one's id.
+        let request_id = RequestId::fresh().to_string();
+        let request = ResolvePersonRequest { request_id, subject: subject.to_owned(), only_known };
         let response: ResolvePersonResponse =
             self.call("hansard.v1.PersonService/ResolvePerson", &request, Some(&request.request_id)).await?;
         required(response.person, "person")

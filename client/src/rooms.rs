@@ -8,22 +8,18 @@ use hansard_proto::v1::{
     SetRoomTopicRequest, SetRoomTopicResponse, Visibility,
 };
 
-use crate::{Client, ClientError, RequestId};
+use crate::{Client, ClientError};
 
 /// A field that every server fills in.
 pub(crate) fn required<T>(field: Option<T>, name: &str) -> Result<T, ClientError> {
     field.ok_or_else(|| ClientError::Protocol(format!("the answer has no {name}")))
 }
 
-pub(crate) fn new_id() -> String {
-    RequestId::fresh().to_string()
-}
-
 impl Client {
     /// Creates a room, public or private. It works at every router when this returns.
     pub async fn create_room(&self, name: &str, topic: &str, visibility: Visibility) -> Result<Room, ClientError> {
         let request = CreateRoomRequest {
-            request_id: new_id(),
+            request_id: self.request_id().to_string(),
             name: name.to_owned(),
             topic: topic.to_owned(),
             visibility: visibility.into(),
@@ -35,7 +31,7 @@ impl Client {
 
     /// The room of this person and another; the same one whoever asks, and however often.
     pub async fn open_direct(&self, person: &str) -> Result<Room, ClientError> {
-        let request = OpenDirectRoomRequest { request_id: new_id(), person: person.to_owned() };
+        let request = OpenDirectRoomRequest { request_id: self.request_id().to_string(), person: person.to_owned() };
         let response: OpenDirectRoomResponse =
             self.call("hansard.v1.RoomService/OpenDirectRoom", &request, Some(&request.request_id)).await?;
         required(response.room, "room")
@@ -61,7 +57,7 @@ impl Client {
 
     /// Enters a public room, or one that this person is invited to.
     pub async fn join(&self, room: &str) -> Result<Commit, ClientError> {
-        let request = JoinRoomRequest { request_id: new_id(), room: room.to_owned() };
+        let request = JoinRoomRequest { request_id: self.request_id().to_string(), room: room.to_owned() };
         let response: JoinRoomResponse =
             self.call("hansard.v1.RoomService/JoinRoom", &request, Some(&request.request_id)).await?;
         required(response.commit, "commit")
@@ -69,7 +65,7 @@ impl Client {
 
     /// Leaves a room.
     pub async fn leave(&self, room: &str) -> Result<Commit, ClientError> {
-        let request = LeaveRoomRequest { request_id: new_id(), room: room.to_owned() };
+        let request = LeaveRoomRequest { request_id: self.request_id().to_string(), room: room.to_owned() };
         let response: LeaveRoomResponse =
             self.call("hansard.v1.RoomService/LeaveRoom", &request, Some(&request.request_id)).await?;
         required(response.commit, "commit")
@@ -78,7 +74,7 @@ impl Client {
     /// Makes somebody a member at once.
     pub async fn invite(&self, room: &str, person: &str, role: Role) -> Result<Commit, ClientError> {
         let request = InviteMemberRequest {
-            request_id: new_id(),
+            request_id: self.request_id().to_string(),
             room: room.to_owned(),
             person: person.to_owned(),
             role: role.into(),
@@ -91,7 +87,7 @@ impl Client {
     /// Removes a member, for a reason that goes into the record.
     pub async fn remove(&self, room: &str, person: &str, reason: &str) -> Result<Commit, ClientError> {
         let request = RemoveMemberRequest {
-            request_id: new_id(),
+            request_id: self.request_id().to_string(),
             room: room.to_owned(),
             person: person.to_owned(),
             reason: reason.to_owned(),
@@ -104,7 +100,7 @@ impl Client {
     /// Changes a member's role.
     pub async fn set_role(&self, room: &str, person: &str, role: Role) -> Result<Commit, ClientError> {
         let request = SetMemberRoleRequest {
-            request_id: new_id(),
+            request_id: self.request_id().to_string(),
             room: room.to_owned(),
             person: person.to_owned(),
             role: role.into(),
@@ -116,7 +112,11 @@ impl Client {
 
     /// Changes a room's topic.
     pub async fn set_topic(&self, room: &str, topic: &str) -> Result<Commit, ClientError> {
-        let request = SetRoomTopicRequest { request_id: new_id(), room: room.to_owned(), topic: topic.to_owned() };
+        let request = SetRoomTopicRequest {
+            request_id: self.request_id().to_string(),
+            room: room.to_owned(),
+            topic: topic.to_owned(),
+        };
         let response: SetRoomTopicResponse =
             self.call("hansard.v1.RoomService/SetRoomTopic", &request, Some(&request.request_id)).await?;
         required(response.commit, "commit")

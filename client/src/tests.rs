@@ -94,6 +94,8 @@ async fn refused_and_unknown_are_told_apart() {
     fake.faults.lock().unwrap().silent = false;
     let deadline = Instant::now() + Duration::from_secs(5);
     assert_eq!(client.send_with(ROOM, "hello", id, deadline).await.unwrap().seq, 1);
+    assert_eq!(client.with_request_id(id).send(ROOM, "hello").await.unwrap().seq, 1);
+    assert_eq!(client.send(ROOM, "hello").await.unwrap().seq, 2);
 }
 
 #[tokio::test]

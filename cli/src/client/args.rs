@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::connect::ConnectArgs;
+use crate::connect::{ConnectArgs, RepeatArgs};
 
 /// The commands that talk to a router.
 #[derive(Debug, Subcommand)]
@@ -38,6 +38,8 @@ pub(crate) enum ClientCommand {
 pub(crate) struct RoomArgs {
     #[command(flatten)]
     pub(crate) options: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     #[command(subcommand)]
     pub(crate) command: RoomCommand,
 }
@@ -132,6 +134,8 @@ pub(crate) enum RoleName {
 pub(crate) struct DmArgs {
     #[command(flatten)]
     pub(crate) options: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     /// The other person: an id, or the subject of the person's tokens.
     pub(crate) person: String,
 }
@@ -141,6 +145,8 @@ pub(crate) struct DmArgs {
 pub(crate) struct SendArgs {
     #[command(flatten)]
     pub(crate) options: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     /// The room's id.
     pub(crate) room: String,
     /// What to say; `-` sends each line of standard input.
@@ -211,6 +217,8 @@ fn parse_age(text: &str) -> Result<Duration, String> {
 pub(crate) struct EditArgs {
     #[command(flatten)]
     pub(crate) options: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     /// The room's id.
     pub(crate) room: String,
     /// The message's seq.
@@ -225,6 +233,8 @@ pub(crate) struct EditArgs {
 pub(crate) struct RedactArgs {
     #[command(flatten)]
     pub(crate) options: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     /// The room's id.
     pub(crate) room: String,
     /// The message's seq.
@@ -239,6 +249,8 @@ pub(crate) struct RedactArgs {
 pub(crate) struct ReadArgs {
     #[command(flatten)]
     pub(crate) options: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     /// The room's id.
     pub(crate) room: String,
     /// All up to here is read.
@@ -266,6 +278,8 @@ pub(crate) struct PeopleArgs {
 pub(crate) struct ClusterArgs {
     #[command(flatten)]
     pub(crate) options: ConnectArgs,
+    #[command(flatten)]
+    pub(crate) repeat: RepeatArgs,
     #[command(subcommand)]
     pub(crate) command: ClusterCommand,
 }

@@ -6,12 +6,12 @@ use hansard_client::{
 };
 
 use super::{args::ClusterCommand, render};
-use crate::connect::{ConnectArgs, Output};
+use crate::connect::{ConnectArgs, Output, RepeatArgs};
 use crate::exit::Failure;
 
 /// Runs a cluster command.
-pub(crate) async fn run(options: &ConnectArgs, command: ClusterCommand) -> anyhow::Result<()> {
-    let client = options.connect().await?;
+pub(crate) async fn run(options: &ConnectArgs, repeat: &RepeatArgs, command: ClusterCommand) -> anyhow::Result<()> {
+    let client = repeat.with(options.connect().await?);
     let done = match command {
         ClusterCommand::Status => {
             let status = client.cluster_status().await?;

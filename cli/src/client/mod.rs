@@ -22,8 +22,8 @@ use crate::exit::Exit;
 /// Runs a command to its end. What the cluster refuses is a [`hansard_client::ClientError`].
 pub(crate) async fn run(command: ClientCommand) -> Result<Exit> {
     match command {
-        ClientCommand::Room(args) => rooms::run(&args.options, args.command).await,
-        ClientCommand::Dm(args) => rooms::dm(&args.options, &args.person).await,
+        ClientCommand::Room(args) => rooms::run(&args.options, &args.repeat, args.command).await,
+        ClientCommand::Dm(args) => rooms::dm(&args).await,
         ClientCommand::Send(args) => talk::send(&args).await,
         ClientCommand::Tail(args) => tail::run(&args).await,
         ClientCommand::History(args) => history::run(&args).await,
@@ -32,7 +32,7 @@ pub(crate) async fn run(command: ClientCommand) -> Result<Exit> {
         ClientCommand::Read(args) => talk::read(&args).await,
         ClientCommand::Unread(args) => talk::unread(&args).await,
         ClientCommand::People(args) => people::run(&args.options).await,
-        ClientCommand::Cluster(args) => cluster::run(&args.options, args.command).await,
+        ClientCommand::Cluster(args) => cluster::run(&args.options, &args.repeat, args.command).await,
     }?;
     Ok(Exit::Ok)
 }

@@ -7,11 +7,9 @@ use std::{
 
 use anyhow::Result;
 use hansard_client::{Client, v1::Event};
+use hansard_domain::Refusal;
 
 use crate::exit::Failure;
-
-/// The reason of a refusal: nobody is known by this subject.
-const PERSON_UNKNOWN: &str = "PERSON_UNKNOWN";
 
 /// How long output waits for names; without them ids are shown.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -69,7 +67,7 @@ pub(crate) async fn person_id(client: &Client, person: &str) -> Result<String> {
     }
     match client.find_person(person).await {
         Ok(found) => Ok(found.id),
-        Err(error) if error.reason() == Some(PERSON_UNKNOWN) => {
+        Err(error) if error.reason() == Some(Refusal::PersonUnknown.reason()) => {
             Err(Failure::not_found(format!("nobody is called {person:?}; see `hansard people`")).into())
         }
         Err(error) => Err(error.into()),

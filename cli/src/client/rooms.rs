@@ -7,11 +7,11 @@ use hansard_client::{
 use serde_json::Value;
 
 use super::{
-    args::{RoleName, RoomCommand},
+    args::{DmArgs, RoleName, RoomCommand},
     names::{Names, new_person_id, person_id},
     render,
 };
-use crate::connect::{ConnectArgs, Output};
+use crate::connect::{ConnectArgs, Output, RepeatArgs};
 
 /// How many entries a page asks for.
 const PAGE: i32 = 1_000;
@@ -27,8 +27,8 @@ impl From<RoleName> for Role {
 }
 
 /// Runs a room command.
-pub(crate) async fn run(options: &ConnectArgs, command: RoomCommand) -> anyhow::Result<()> {
-    let client = options.connect().await?;
+pub(crate) async fn run(options: &ConnectArgs, repeat: &RepeatArgs, command: RoomCommand) -> anyhow::Result<()> {
+    let client = repeat.with(options.connect().await?);
     let commit = match command {
         RoomCommand::Create { name, public, topic } => {
             let visibility = if public { Visibility::Public } else { Visibility::Private };
@@ -57,11 +57,11 @@ pub(crate) async fn run(options: &ConnectArgs, command: RoomCommand) -> anyhow::
 }
 
 /// Opens the direct room with somebody.
-pub(crate) async fn dm(options: &ConnectArgs, person: &str) -> anyhow::Result<()> {
-    let client = options.connect().await?;
-    let person = person_id(&client, person).await?;
+pub(crate) async fn dm(args: &DmArgs) -> anyhow::Result<()> {
+    let client = args.repeat.with(args.options.connect().await?);
+    let person = person_id(&client, &args.person).await?;
     let room = client.open_direct(&person).await?;
-    show_rooms(options, &[room])
+    show_rooms(&args.options, &[room])
 }
 
 /// Prints where and when something was committed.

@@ -13,10 +13,14 @@ use super::{
     rooms::show_commit,
 };
 use crate::connect::Output;
+use crate::exit::Failure;
 
 /// Says something, or each line of standard input, one after the other so that their order is kept.
 pub(crate) async fn send(args: &SendArgs) -> anyhow::Result<()> {
-    let client = args.options.connect().await?;
+    if args.text == "-" && args.repeat.request_id.is_some() {
+        return Err(Failure::usage("a request id is for one message: give its text, not `-`").into());
+    }
+    let client = args.repeat.with(args.options.connect().await?);
     if args.text != "-" {
         return send_one(&client, args, args.text.clone()).await;
     }
@@ -36,21 +40,21 @@ async fn send_one(client: &Client, args: &SendArgs, text: String) -> anyhow::Res
 
 /// Puts a new text in the place of a message.
 pub(crate) async fn edit(args: &EditArgs) -> anyhow::Result<()> {
-    let client = args.options.connect().await?;
+    let client = args.repeat.with(args.options.connect().await?);
     let commit = client.edit(&args.room, args.seq, &args.text).await?;
     show_commit(&args.options, &commit)
 }
 
 /// Hides a message.
 pub(crate) async fn redact(args: &RedactArgs) -> anyhow::Result<()> {
-    let client = args.options.connect().await?;
+    let client = args.repeat.with(args.options.connect().await?);
     let commit = client.redact(&args.room, args.seq, &args.reason).await?;
     show_commit(&args.options, &commit)
 }
 
 /// Moves the read mark.
 pub(crate) async fn read(args: &ReadArgs) -> anyhow::Result<()> {
-    let client = args.options.connect().await?;
+    let client = args.repeat.with(args.options.connect().await?);
     let seq = client.mark_read(&args.room, args.seq).await?;
     match args.options.output {
         Output::Json => render::message(&MarkReadResponse { seq }),

@@ -13,7 +13,7 @@ pub(crate) use issue::{Grant, issue, now_s};
 pub(crate) use key::SigningKey;
 
 use crate::client::{new_person_id, person_id};
-use crate::connect::{ConnectArgs, Output};
+use crate::connect::{ConnectArgs, Output, RepeatArgs};
 use crate::dev::Layout;
 use crate::exit::{Exit, Failure};
 
@@ -82,6 +82,8 @@ pub(crate) struct RevokeArgs {
     unseen: bool,
     #[command(flatten)]
     connect: ConnectArgs,
+    #[command(flatten)]
+    repeat: RepeatArgs,
 }
 
 /// Runs a token command.
@@ -115,7 +117,7 @@ fn issue_token(args: &IssueArgs) -> Result<()> {
 }
 
 async fn revoke(args: RevokeArgs) -> Result<()> {
-    let client = args.connect.connect().await?;
+    let client = args.repeat.with(args.connect.connect().await?);
     let (target, said) = match (args.id, args.person) {
         (Some(id), _) => (Target::TokenId(id.clone()), format!("token {id}")),
         (None, Some(person)) => {

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Cluster, hansard, shared};
+use crate::harness::{Cluster, hansard, request_id, shared};
 
 fn json(line: &str) -> Value {
     serde_json::from_str(line.trim()).unwrap_or_else(|error| panic!("{error} in {line:?}"))
@@ -82,6 +82,29 @@ fn every_command_for_rooms_and_messages_works() {
 }
 
 #[test]
+fn a_command_that_is_repeated_with_its_request_id_has_one_effect() {
+    let cluster = shared();
+    let twice = |args: &[&str]| {
+        let id = request_id();
+        let mut all = args.to_vec();
+        all.extend(["--request-id", &id, "--output", "json"]);
+        let (first, again) = (json(&cluster.run("alice", 0, &all)), json(&cluster.run("alice", 1, &all)));
+        assert_eq!(first, again, "{args:?}");
+        first
+    };
+    let room = twice(&["room", "create", "repeated"])["id"].as_str().expect("an id").to_owned();
+    assert_eq!(number(&twice(&["room", "invite", &room, "bob"])["seq"]), 2);
+    assert_eq!(number(&twice(&["send", &room, "once"])["seq"]), 3);
+    assert_eq!(number(&twice(&["edit", &room, "3", "once, edited"])["seq"]), 4);
+    assert_eq!(number(&twice(&["redact", &room, "3"])["seq"]), 5);
+    assert_eq!(number(&twice(&["room", "remove", &room, "bob"])["seq"]), 6);
+    let id = request_id();
+    let send = |text| cluster.try_run("alice", 0, &["send", &room, text, "--request-id", &id]).status.code();
+    assert_eq!((send("one"), send("another"), send("-")), (Some(0), Some(3), Some(2)));
+    assert_eq!(cluster.try_run("alice", 0, &["send", &room, "x", "--request-id", "y"]).status.code(), Some(2));
+}
+
+#[test]
 fn nobody_gets_an_id_by_being_misspelt() {
     let cluster = shared();
     let room = create(cluster, "typos");
@@ -130,6 +153,9 @@ fn errors_say_what_to_do_and_have_their_exit_codes() {
     let refused = bad.env("HANSARD_TOKEN", "nonsense").output().unwrap();
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("token"));
+    let refused = cluster.try_run("bob", 0, &["token", "revoke", "--id", "x"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(3) && said.contains("use a token with the role \"operator\""), "{said}");
     for shell in ["bash", "zsh", "fish"] {
         assert!(hansard().args(["completions", shell]).output().unwrap().stdout.len() > 1_000);
     }
