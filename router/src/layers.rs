@@ -5,18 +5,21 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
+use hansard_domain::PersonId;
 use hansard_proto::rpc::Status;
 use hansard_proto::status;
 use http::{HeaderMap, Request, Response, header};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tonic::Code;
 use tonic::body::Body;
-use tower::{BoxError, Service, ServiceBuilder, load_shed, timeout};
+use tower::{BoxError, Service, ServiceBuilder, timeout};
 use tracing::Instrument;
 
 use crate::edge::Edge;
-use crate::limits::{UNARY_CALLS, UNARY_TIMEOUT};
+use crate::limits::{UNARY_CALLS, UNARY_CALLS_PER_PERSON, UNARY_TIMEOUT};
 use crate::principal::Principal;
+use crate::shares::{Share, Shares};
 use crate::{grpc, reason, refuse};
 
 /// The stack, outermost first.
@@ -33,16 +36,16 @@ where
     S::Future: Send + 'static,
     B: Send + 'static,
 {
+    let places =
+        Arc::new(Places { all: Arc::new(Semaphore::new(UNARY_CALLS)), of_people: Shares::new(UNARY_CALLS_PER_PERSON) });
     ServiceBuilder::new()
-        // Whatever the layers below refuse becomes a status.
+        // A call that takes too long becomes a status.
         .layer_fn(Answered)
-        // Too much at once is refused at once.
-        .load_shed()
-        .concurrency_limit(UNARY_CALLS)
         // A session's streams live on; this bounds the way to their start, and unary calls as a whole.
         .timeout(UNARY_TIMEOUT)
-        // A span, then who calls (sessions say so in their hello), then how fast.
-        .layer_fn(move |inner| Admitted { inner, edge: edge.clone() })
+        // A span, then a place, who calls, how fast, and a place among the person's; sessions have bounds of their own and say who
+        // they are in their hello.
+        .layer_fn(move |inner| Admitted { inner, edge: edge.clone(), places: places.clone() })
         .service(calls)
 }
 
@@ -60,7 +63,7 @@ where
     type Future = Answer;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // Load is shed below, so it is ready; an error shows again at the call.
+        // An error shows again at the call.
         self.0.poll_ready(cx).map(|_| Ok(()))
     }
 
@@ -71,9 +74,7 @@ where
 }
 
 fn refused(error: &BoxError) -> Response<Body> {
-    let status = if error.is::<load_shed::error::Overloaded>() {
-        refuse::overloaded("unary calls of this router", UNARY_CALLS)
-    } else if error.is::<timeout::error::Elapsed>() {
+    let status = if error.is::<timeout::error::Elapsed>() {
         let text = "no answer in time; the outcome is unknown: send again with the same request id";
         status::retryable(Code::DeadlineExceeded, reason::DEADLINE_EXCEEDED, text, status::DEFAULT_RETRY)
     } else {
@@ -82,11 +83,30 @@ fn refused(error: &BoxError) -> Response<Body> {
     status::to_tonic(&status).into_http()
 }
 
-/// Gives every call a span, and unary ones a principal.
+/// How many unary calls may be under way. Too much at once is refused at once.
+struct Places {
+    all: Arc<Semaphore>,
+    of_people: Shares<PersonId>,
+}
+
+impl Places {
+    fn take(&self) -> Result<Share, Status> {
+        let full = |_| refuse::overloaded("unary calls of this router", UNARY_CALLS);
+        self.all.clone().try_acquire_owned().map_err(full)
+    }
+
+    fn take_of(&self, person: PersonId) -> Result<Share, Status> {
+        let full = || refuse::overloaded("unary calls of a person", UNARY_CALLS_PER_PERSON);
+        self.of_people.take(person).ok_or_else(full)
+    }
+}
+
+/// Gives every call a span, and unary ones a place and a principal.
 #[derive(Clone)]
 struct Admitted<S> {
     inner: S,
     edge: Arc<Edge>,
+    places: Arc<Places>,
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
@@ -116,31 +136,33 @@ where
         }
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
-        let edge = self.edge.clone();
+        let (edge, places) = (self.edge.clone(), self.places.clone());
         let admitted = async move {
-            if !session {
-                match admit(&edge, request.headers()).await {
-                    Ok(who) => drop(request.extensions_mut().insert(Arc::new(who))),
-                    Err(status) => return Ok(status::to_tonic(&status).into_http()),
-                }
+            if session {
+                return inner.call(request).await;
             }
-            inner.call(request).await
+            match admit(&edge, &places, request.headers()).await {
+                Ok((who, _held)) => {
+                    request.extensions_mut().insert(Arc::new(who));
+                    inner.call(request).await
+                }
+                Err(status) => Ok(status::to_tonic(&status).into_http()),
+            }
         };
         Box::pin(admitted.instrument(span))
     }
 }
 
-async fn admit(edge: &Edge, headers: &HeaderMap) -> Result<Principal, Status> {
+/// Who calls, and the call's places.
+async fn admit(edge: &Edge, places: &Places, headers: &HeaderMap) -> Result<(Principal, [Share; 2]), Status> {
+    let place = places.take()?;
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
     let missing = || refuse::unauthenticated(reason::TOKEN_MISSING, "give a token: `authorization: Bearer TOKEN`");
     let who = edge.auth.admit(token.ok_or_else(missing)?, &edge.upstream).await?;
     let rate = edge.sessions.rate(who.person);
     let taken = rate.lock().unwrap_or_else(PoisonError::into_inner).take(1, Instant::now());
-    taken.map_err(|wait| {
-        let status = refuse::rate_limited(wait);
-        edge.refusals.add(&who, &status);
-        status
-    })?;
-    Ok(who)
+    let taken = taken.map_err(refuse::rate_limited).and_then(|()| places.take_of(who.person));
+    let of_person = taken.inspect_err(|status| edge.refusals.add(&who, status))?;
+    Ok((who, [place, of_person]))
 }

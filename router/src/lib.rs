@@ -33,6 +33,7 @@ mod refusals;
 mod refuse;
 mod run;
 mod session;
+mod shares;
 mod unary;
 mod upstream;
 mod websocket;

@@ -111,6 +111,10 @@ pub const STREAMS: u32 = 256;
 pub const PENDING_RESETS: usize = 32;
 /// Unary calls under way on the router.
 pub const UNARY_CALLS: usize = 4_096;
+/// Of these, of one person.
+pub const UNARY_CALLS_PER_PERSON: usize = 64;
+/// How long a unary call's body may take to come, from the time when its head is admitted.
+pub const UNARY_BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest unary call.
 pub const UNARY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an HTTP/1 client may take to send its request's head.

@@ -12,6 +12,8 @@ pub(crate) const TOO_MANY_MALFORMED: &str = "TOO_MANY_MALFORMED";
 pub(crate) const IDLE: &str = "IDLE";
 /// A client took nothing for too long.
 pub(crate) const CLIENT_STALLED: &str = "CLIENT_STALLED";
+/// A unary call's body took too long to come.
+pub(crate) const BODY_TOO_SLOW: &str = "BODY_TOO_SLOW";
 /// The router or the person has too many sessions.
 pub(crate) const TOO_MANY_SESSIONS: &str = "TOO_MANY_SESSIONS";
 /// A hello has too many cursors.

@@ -32,17 +32,41 @@ fn headers(path: &str) -> Vec<u8> {
     // :method POST and :scheme http from the static table; then literals that are not indexed.
     let mut block = vec![0x83, 0x86];
     for (name, value) in [(vec![0x04], path), (vec![0x01], "x"), (vec![0x0f, 0x10], "application/grpc")] {
-        block.extend(name);
-        block.push(value.len() as u8);
-        block.extend(value.as_bytes());
+        literal(&mut block, &name, value);
     }
     block.extend(b"\x00\x02te\x08trailers");
     block
 }
 
+/// A literal that is not indexed, after the bytes that say its name.
+fn literal(block: &mut Vec<u8>, name: &[u8], value: &str) {
+    block.extend(name);
+    let mut length = value.len();
+    if length < 0x7f {
+        block.push(length as u8);
+    } else {
+        // Beyond its prefix of 7 bits a length goes on in groups of 7, the lowest first.
+        block.push(0x7f);
+        length -= 0x7f;
+        while length >= 0x80 {
+            block.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        block.push(length as u8);
+    }
+    block.extend(value.as_bytes());
+}
+
 /// A call's HEADERS frame, its body to follow.
 pub(crate) fn request(stream: u32, path: &str) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &headers(path))
+}
+
+/// The same with a token.
+pub(crate) fn request_as(stream: u32, path: &str, token: &str) -> Vec<u8> {
+    let mut block = headers(path);
+    literal(&mut block, &[0x0f, 0x08], &format!("Bearer {token}"));
+    frame(HEADERS, END_HEADERS, stream, &block)
 }
 
 /// So many streams, each followed by `then` of its id.

@@ -72,6 +72,7 @@ async fn abuse_harms_nobody_and_costs_bounded_memory() {
         "WebSocket: nobody says hello" => websocket::silent_sessions,
         "WebSocket: PING flood" => websocket::ping_flood,
         "forged tokens" => people::forged_tokens,
+        "bodies without end, a good token" => people::bodies_without_end,
         "a stranger in a private room" => people::stranger_in_a_room,
         "a subscriber that never reads" => people::never_reading_subscriber,
         "TLS: slow handshakes" => tls::slow_handshakes,

@@ -1,14 +1,18 @@
 //! People with tokens that are none, and people with good tokens and bad intent.
 
+use std::time::{Duration, Instant};
+
 use data_encoding::BASE64URL_NOPAD;
 use hansard_proto::v1::{
     Follow, InviteMemberRequest, InviteMemberResponse, JoinRoomRequest, JoinRoomResponse, ListHistoryRequest,
-    ListHistoryResponse, ListMembersRequest, ListMembersResponse, Role, connect_request::Frame as Up,
+    ListHistoryResponse, ListMembersRequest, ListMembersResponse, ListRoomsRequest, ListRoomsResponse, Role,
+    connect_request::Frame as Up, room_service_client::RoomServiceClient,
 };
 
 use crate::{
     Target,
     harness::{Conn, Over, Person, reason, request_id},
+    http2, raw,
 };
 
 /// Tokens that look like good ones.
@@ -75,12 +79,51 @@ pub(crate) async fn never_reading_subscriber(target: &Target<'_>) -> u64 {
     let follow = Follow { room: target.room.clone(), after_seq: 0, from_now: false };
     let mut asked = 0;
     while asked < 200 {
-        let sent =
-            tokio::time::timeout(std::time::Duration::from_secs(1), reader.conn.send(Up::Follow(follow.clone()))).await;
+        let sent = tokio::time::timeout(Duration::from_secs(1), reader.conn.send(Up::Follow(follow.clone()))).await;
         asked += 1;
         if sent.is_err() {
             break;
         }
     }
     asked
+}
+
+/// As many unary calls as a router may have under way, of one person with a good token, whose bodies never end. Meanwhile others come in
+/// and make calls, without waiting until the bodies' time is over.
+pub(crate) async fn bodies_without_end(target: &Target<'_>) -> u64 {
+    const CONNECTIONS: usize = 16;
+    /// As many as a connection may have.
+    const STREAMS: u32 = 256;
+    let token = target.cluster.token("mallory");
+    let mut bytes = http2::opening();
+    for id in (0..STREAMS).map(|n| 2 * n + 1) {
+        bytes.extend(http2::request_as(id, "/hansard.v1.RoomService/ListRooms", &token));
+        bytes.extend(http2::frame(http2::DATA, 0, id, &[0, 0, 0, 4, 0]));
+    }
+    let mut attackers = tokio::task::JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let (address, bytes) = (target.grpc.clone(), bytes.clone());
+        // Reads until the router ends the connection, which it does not.
+        attackers.spawn(async move { raw::hold(&address, &bytes).await });
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for _ in 0..4 {
+        let start = Instant::now();
+        let mut carol = Person::connect(target.cluster, Over::Grpc, 0, "carol").await;
+        let list = ListRoomsRequest::default();
+        let _: ListRoomsResponse = carol.call("RoomService/ListRooms", &list).await.expect("calls of a session go on");
+        unary(target, "carol").await.expect("so do those over plain gRPC");
+        assert!(start.elapsed() < crate::WORST, "a newcomer waited {:?}", start.elapsed());
+    }
+    CONNECTIONS as u64 * u64::from(STREAMS)
+}
+
+/// A call over plain gRPC.
+async fn unary(target: &Target<'_>, subject: &str) -> Result<ListRoomsResponse, tonic::Status> {
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", target.grpc)).unwrap().connect().await;
+    let mut request = tonic::Request::new(ListRoomsRequest::default());
+    let bearer = format!("Bearer {}", target.cluster.token(subject));
+    request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+    let answer = RoomServiceClient::new(channel.expect("it listens")).list_rooms(request).await;
+    answer.map(tonic::Response::into_inner)
 }

@@ -52,6 +52,19 @@ pub(crate) async fn flood(address: &str, opening: &[u8], chunk: &[u8], chunks: u
     Flood { written, ended }
 }
 
+/// Writes bytes once and reads what comes, for as long as the server lets it.
+pub(crate) async fn hold(address: &str, bytes: &[u8]) {
+    let (mut from, mut to) = dial(address).await.into_split();
+    let writes = async {
+        let _ = to.write_all(bytes).await;
+    };
+    let reads = async {
+        let mut sink = [0; 16 << 10];
+        while from.read(&mut sink).await.is_ok_and(|n| n > 0) {}
+    };
+    tokio::join!(writes, reads);
+}
+
 /// Random-looking bytes to every port: none may answer as if it had understood, and none may hold the connection for ever.
 pub(crate) async fn garbage(target: &Target<'_>) -> u64 {
     let bytes: Vec<u8> = (0..4_096u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();

@@ -2,6 +2,7 @@
 
 mod queue;
 mod session;
+mod timely;
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -25,9 +26,10 @@ use tonic::{Code, Request, Response, Status};
 use tower::{Service, service_fn};
 
 use crate::edge::Edge;
-use crate::limits::{HEADER_BYTES, PENDING_RESETS, STREAMS};
+use crate::limits::{HEADER_BYTES, PENDING_RESETS, STREAMS, UNARY_BODY_TIMEOUT};
 use crate::principal::Principal;
 use crate::{layers, reason, unary};
+use timely::Timely;
 
 /// How often an idle connection is asked whether it lives.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -120,6 +122,7 @@ where
                 answer.map(Response::new).map_err(|status| status::to_tonic(&status))
             }
         });
+        let request = request.map(|body| Timely::new(body, UNARY_BODY_TIMEOUT));
         Box::pin(async move { Ok(grpc.unary(call, request).await) })
     }
 }

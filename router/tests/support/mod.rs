@@ -1,6 +1,6 @@
 //! A router between a fake node and clients of every kind.
 
-#![allow(dead_code, reason = "each test file uses its part of the support")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part of the support")]
 
 pub(crate) mod client;
 pub(crate) mod node;
