@@ -32,6 +32,11 @@ impl Bucket {
         self.level -= cost;
         Ok(())
     }
+
+    /// Gives back what was taken for something that came to nothing.
+    pub(crate) fn give(&mut self, cost: u32) {
+        self.level = (self.level + f64::from(cost)).min(self.burst);
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +54,18 @@ mod tests {
         assert!(wait > Duration::from_millis(90) && wait <= Duration::from_millis(100), "{wait:?}");
         bucket.take(1, start + Duration::from_millis(101)).unwrap();
         bucket.take(1, start + Duration::from_millis(102)).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(1, 3, start);
+        bucket.take(3, start).unwrap();
+        bucket.give(2);
+        bucket.take(2, start).unwrap();
+        bucket.give(9);
+        bucket.take(3, start).unwrap();
+        bucket.take(1, start).unwrap_err();
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub const MAX_PAGES: usize = 8;
 pub const PAGE_ENTRIES: u32 = 256;
 /// Content bytes in one such page.
 pub const PAGE_BYTES: u32 = 128 << 10;
+/// Pages (of history, and lists) that one person may have under way at one shard, over all sessions and calls: a quarter of
+/// those that a node takes from a router, so that others always find room.
+pub const PAGES_PER_PERSON: usize = 64;
 /// How long a follow waits before it asks for a page again that could not be had.
 pub const PAGE_RETRY: Duration = Duration::from_millis(250);
 /// Malformed frames that a session survives.
@@ -120,7 +123,7 @@ pub const UNARY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an HTTP/1 client may take to send its request's head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Frames that a follow counts as. A burst has room for all that a session may follow.
+/// Frames that a follow counts as, also one by a cursor of a hello. A burst has room for all that a session may follow.
 pub const FOLLOW_COST: u32 = 10;
 
 /// How fast people may go. Generous: they keep a runaway client from starving others, and are no quota.

@@ -6,8 +6,11 @@
 //! Access is decided by pages: a node builds them for the person. A follow goes live only from a page that reached the
 //! room's head without ending the person's view: the person was a member there. From then on every entry is looked at
 //! in order, and the one that ends the membership is the last that is delivered.
+//!
+//! A room has at most one page under way. A follow that is started anew meanwhile waits for it to come back, and asks then:
+//! following the same room over and over reads no more pages than following it once.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use hansard_domain::bug::{self, Bug};
 use hansard_domain::limits::MAX_FOLLOWS;
@@ -31,6 +34,8 @@ const TURN: usize = 64;
 enum Step {
     /// A page is needed.
     Replay,
+    /// A page is needed, and one for a former follow of the room is under way.
+    Held,
     /// A page is under way.
     Paging,
     /// A page could not be had; ask again at this time.
@@ -54,7 +59,8 @@ struct Follow {
 pub(crate) struct Follows {
     rooms: HashMap<RoomId, Follow>,
     generation: u64,
-    pages: usize,
+    /// Rooms whose page is under way, maybe for a follow that is over.
+    pages: HashSet<RoomId>,
     replays: VecDeque<RoomId>,
     live: VecDeque<RoomId>,
     waiting: BTreeSet<(Instant, RoomId)>,
@@ -106,10 +112,16 @@ impl Follows {
         now: Instant,
         out: &mut Vec<Effect>,
     ) {
-        self.pages -= 1;
         let room = request.room;
-        let current = self.rooms.get_mut(&room).filter(|follow| follow.generation == request.generation);
-        let Some(follow) = current else { return };
+        self.pages.remove(&room);
+        let Some(follow) = self.rooms.get_mut(&room) else { return };
+        if follow.generation != request.generation {
+            // The page of a former follow: now the one in its place may ask.
+            if follow.step == Step::Held {
+                self.go(room, Step::Replay);
+            }
+            return;
+        }
         match answer {
             Err(status) if status::is_unknown_outcome(&status) || status::retry_after(&status).is_some() => {
                 self.wait(room, now);
@@ -169,11 +181,14 @@ impl Follows {
                 }
             }
         }
-        while budget > 0 && self.pages < MAX_PAGES {
+        while budget > 0 && self.pages.len() < MAX_PAGES {
             let Some(room) = self.replays.pop_front() else { break };
             let Some(follow) = self.rooms.get_mut(&room).filter(|follow| follow.step == Step::Replay) else { continue };
+            if !self.pages.insert(room) {
+                follow.step = Step::Held;
+                continue;
+            }
             follow.step = Step::Paging;
-            self.pages += 1;
             let (generation, after, from_now) = (follow.generation, follow.cursor, follow.from_now);
             out.push(Effect::Page(PageRequest { room, generation, after, from_now }));
         }
@@ -200,7 +215,7 @@ impl Follows {
         match step {
             Step::Replay => self.replays.push_back(room),
             Step::Live => self.live.push_back(room),
-            Step::Paging | Step::Waiting(_) => {}
+            Step::Held | Step::Paging | Step::Waiting(_) => {}
         }
     }
 

@@ -7,11 +7,13 @@
 mod effect;
 mod follow;
 mod frames;
+mod owed;
 #[cfg(test)]
 mod splice_tests;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hansard_domain::limits::MAX_FRAME_BYTES;
@@ -30,7 +32,8 @@ use crate::connection::{Asked, Soft};
 use crate::convert;
 use crate::limits::{FOLLOW_COST, HELLO_TIMEOUT, IDLE_TIMEOUT, MAX_MALFORMED, PING_INTERVAL, Rates};
 use crate::proposal::{Committed, Proposal};
-use crate::{reason, refuse};
+use crate::{fields, reason, refuse};
+use owed::Owed;
 
 /// Why bytes are no frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +70,7 @@ enum State {
 struct Open {
     admission: Admission,
     follows: Follows,
+    owed: Owed,
     sends: usize,
     calls: usize,
 }
@@ -120,7 +124,10 @@ impl Session {
                 self.end(Some(twice), None, out);
             }
             State::Open(open) => match paced(&mut self.bucket, open, cost(&frame), now) {
-                Ok(()) => open.on_frame(frame, out),
+                Ok(()) => {
+                    open.owed.heed(&frame);
+                    open.on_frame(frame, out);
+                }
                 Err(wait) => frames::refuse(&frame, refuse::rate_limited(wait), out),
             },
             State::Over => {}
@@ -165,11 +172,16 @@ impl Session {
             expires: Some(convert::timestamp_s(principal.expires_s)),
         };
         out.push(Effect::Send(Box::new(Frame::Welcome(welcome))));
-        let mut open = Open { admission, follows: Follows::default(), sends: 0, calls: 0 };
-        for cursor in cursors {
-            let v1::Cursor { room, after_seq } = cursor;
-            open.follow(v1::Follow { room, after_seq, from_now: false }, out);
+        let (follows, owed) = (Follows::default(), Owed::default());
+        let mut open = Open { admission, follows, owed, sends: 0, calls: 0 };
+        for v1::Cursor { room, after_seq } in cursors {
+            match fields::room(&room) {
+                Ok(room) => open.owed.push(room, after_seq),
+                // It is refused, which costs no page.
+                Err(_) => open.follow(v1::Follow { room, after_seq, from_now: false }, out),
+            }
         }
+        open.resume(&mut self.bucket, now, out);
         self.state = State::Open(Box::new(open));
     }
 
@@ -236,6 +248,7 @@ impl Session {
             }
             State::Open(open) => {
                 open.follows.tick(now);
+                open.resume(&mut self.bucket, now, out);
                 None
             }
             _ => None,
@@ -250,8 +263,8 @@ impl Session {
         match &self.state {
             State::New(by) => Some(*by),
             State::Open(open) => {
-                let first = open.admission.expires.min(self.heard + IDLE_TIMEOUT);
-                Some(open.follows.next_tick().map_or(first, |at| at.min(first)))
+                let ends = [open.admission.expires, self.heard + IDLE_TIMEOUT];
+                ends.into_iter().chain(open.follows.next_tick()).chain(open.owed.due()).min()
             }
             State::Admitting(_) | State::Over => None,
         }
@@ -308,6 +321,17 @@ impl Session {
     }
 }
 
+impl Open {
+    /// Starts the follows of the hello's cursors, as far as they can be paid.
+    fn resume(&mut self, bucket: &mut Bucket, now: Instant, out: &mut Vec<Effect>) {
+        loop {
+            let rate = &self.admission.rate;
+            let Some((room, after_seq)) = self.owed.next(now, || take(bucket, rate, FOLLOW_COST, now)) else { break };
+            self.follow(v1::Follow { room: room.to_string(), after_seq, from_now: false }, out);
+        }
+    }
+}
+
 /// The token's time is over.
 pub(crate) fn expired() -> Status {
     refuse::unauthenticated(reason::TOKEN_EXPIRED, "the token has expired; come back with a new one")
@@ -330,6 +354,12 @@ fn cost(frame: &connect_request::Frame) -> u32 {
 }
 
 fn paced(bucket: &mut Bucket, open: &Open, cost: u32, now: Instant) -> Result<(), Duration> {
+    take(bucket, &open.admission.rate, cost, now)
+}
+
+/// Takes from the session's bucket and the person's, or from neither.
+fn take(bucket: &mut Bucket, of_person: &Mutex<Bucket>, cost: u32, now: Instant) -> Result<(), Duration> {
     bucket.take(cost, now)?;
-    open.admission.rate.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(cost, now)
+    let taken = of_person.lock().unwrap_or_else(PoisonError::into_inner).take(cost, now);
+    taken.inspect_err(|_| bucket.give(cost))
 }

@@ -38,6 +38,8 @@ enum Step {
     Page(u8),
     /// It fails.
     Fail,
+    /// The client follows anew, from where it is.
+    Again,
     /// The client takes so many frames.
     Pump(u8),
     /// Time passes.
@@ -54,6 +56,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0u8..5).prop_map(Step::Resume),
         4 => (1u8..6).prop_map(Step::Page),
         1 => Just(Step::Fail),
+        1 => Just(Step::Again),
         5 => (1u8..6).prop_map(Step::Pump),
         1 => Just(Step::Tick),
     ];
@@ -67,6 +70,8 @@ struct World {
     ring: RefCell<Ring>,
     fed: u64,
     follows: Follows,
+    /// What the client knew at first.
+    after: u64,
     pages: Vec<PageRequest>,
     now: Instant,
     /// Seqs as delivered, events and gaps.
@@ -88,6 +93,7 @@ impl World {
             ring: RefCell::new(Ring::default()),
             fed: 0,
             follows: Follows::default(),
+            after,
             pages: Vec::new(),
             now: Instant::now(),
             got: Vec::new(),
@@ -131,6 +137,11 @@ impl World {
                 self.follows.page(request, Err(failed), self.now, &mut out);
             }
             Step::Page(_) | Step::Fail => {}
+            Step::Again if self.following => {
+                let after = self.got.last().map_or(self.after, |(seq, _)| *seq);
+                assert!(self.follows.start(ROOM, after, false, &mut out));
+            }
+            Step::Again => {}
             Step::Pump(budget) => {
                 let mut follows = std::mem::take(&mut self.follows);
                 follows.pump(ME, usize::from(*budget), self, &mut out);
@@ -182,7 +193,10 @@ impl World {
     fn take(&mut self, out: Vec<Effect>) {
         for effect in out {
             match effect {
-                Effect::Page(request) => self.pages.push(request),
+                Effect::Page(request) => {
+                    self.pages.push(request);
+                    assert_eq!(self.pages.len(), 1, "one page of a room at a time");
+                }
                 Effect::Event(event) => self.got.push((event.seq, true)),
                 Effect::Send(frame) => match *frame {
                     Frame::Event(event) => self.got.push((event.seq, true)),

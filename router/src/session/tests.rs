@@ -284,6 +284,97 @@ fn follows_count_as_several_frames_and_a_burst_has_room_for_all_that_one_may_hav
 }
 
 #[test]
+fn cursors_of_a_hello_cost_what_follows_cost_and_start_as_they_can_be_paid() {
+    let now = Instant::now();
+    let rates = Rates { session_per_second: 100, session_burst: 5 * FOLLOW_COST, ..Rates::default() };
+    let mut session = Session::new(now, &rates);
+    let room = |number: u8| RoomId::from_bytes([number; 16]);
+    let cursor = |number: u8| Cursor { room: room(number).to_string(), after_seq: number.into() };
+    let cursors = (1..=20).map(cursor).collect();
+    say(&mut session, now, Asked::Hello(Hello { token: "t".into(), cursors, ..Hello::default() }));
+    let mut out = Vec::new();
+    session.on_admitted(now, Ok(admission(now)), &mut out);
+    assert!(matches!(sent(&out)[..], [Frame::Welcome(_)]), "nothing is refused: {out:?}");
+    let followed = |session: &Session| session.follows().unwrap().rooms().count();
+    assert_eq!(followed(&session), 5, "what a burst pays for");
+    assert_eq!(refused(&say(&mut session, now, send_frame(&ROOM.to_string(), "x"))), "RATE_LIMITED");
+
+    // What the client says itself holds, whenever the cursor's turn would have come.
+    let unfollow = Asked::Unfollow(Unfollow { room: room(20).to_string() });
+    let said = say(&mut session, now + Duration::from_millis(20), unfollow);
+    assert!(matches!(sent(&said)[..], [Frame::Unfollowed(_)]), "{said:?}");
+    let follow = Asked::Follow(Follow { room: room(19).to_string(), after_seq: 7, from_now: false });
+    assert!(say(&mut session, now + Duration::from_millis(200), follow).is_empty());
+
+    let mut at = now + Duration::from_millis(200);
+    while followed(&session) < 19 {
+        at = at.max(session.next_tick().unwrap());
+        assert!(at < now + Duration::from_secs(3), "those that were owed have started");
+        session.on_tick(at, &mut Vec::new());
+    }
+    assert!(at > now + Duration::from_secs(1), "not faster than a client may follow");
+    assert_eq!(session.next_tick(), Some(now + Duration::from_millis(200) + IDLE_TIMEOUT), "no more is owed");
+    let mut asked = Vec::new();
+    loop {
+        let mut out = Vec::new();
+        session.pump(100, &NoRings, &mut out);
+        let pages = out.iter().filter_map(|effect| if let Effect::Page(page) = effect { Some(*page) } else { None });
+        let pages: Vec<PageRequest> = pages.collect();
+        if pages.is_empty() {
+            break;
+        }
+        for page in pages {
+            asked.push((page.room, page.after));
+            let answer = Page { items: vec![], head: page.after, ended: false };
+            session.on_page(at, page, Ok(answer), &mut Vec::new());
+        }
+    }
+    let mut wanted: Vec<_> = (1..=18).map(|number| (room(number), u64::from(number))).collect();
+    wanted.push((room(19), 7));
+    asked.sort_unstable();
+    assert_eq!(asked, wanted);
+}
+
+#[test]
+fn a_room_that_is_followed_over_and_over_has_one_page_under_way() {
+    let (mut session, now, _) = opened(vec![]);
+    let follow = |after_seq| Asked::Follow(Follow { room: ROOM.to_string(), after_seq, from_now: false });
+    let unfollow = || Asked::Unfollow(Unfollow { room: ROOM.to_string() });
+    let mut asked = Vec::new();
+    for after_seq in 0..100 {
+        assert!(say(&mut session, now, follow(after_seq)).is_empty());
+        session.pump(10, &NoRings, &mut asked);
+        say(&mut session, now, unfollow());
+        session.pump(10, &NoRings, &mut asked);
+    }
+    say(&mut session, now, follow(100));
+    session.pump(10, &NoRings, &mut asked);
+    let [Effect::Page(first)] = asked[..] else { panic!("{asked:?}") };
+    assert_eq!(first.after, 0);
+    let page = || Ok(Page { items: vec![], head: 100, ended: false });
+    let mut out = Vec::new();
+    session.on_page(now, first, page(), &mut out);
+    assert!(out.is_empty(), "it was for a follow that is over");
+    session.pump(10, &NoRings, &mut out);
+    let [Effect::Page(second)] = out[..] else { panic!("{out:?}") };
+    assert_eq!(second.after, 100);
+    out.clear();
+    session.on_page(now, second, page(), &mut out);
+    assert!(matches!(sent(&out)[..], [Frame::Followed(followed)] if followed.after_seq == 100), "{out:?}");
+    // A page that comes back for a room that nobody follows any more leaves nothing behind.
+    say(&mut session, now, follow(5));
+    out.clear();
+    session.pump(10, &NoRings, &mut out);
+    let [Effect::Page(third)] = out[..] else { panic!("{out:?}") };
+    say(&mut session, now, unfollow());
+    session.on_page(now, third, page(), &mut Vec::new());
+    say(&mut session, now, follow(6));
+    out.clear();
+    session.pump(10, &NoRings, &mut out);
+    assert!(matches!(out[..], [Effect::Page(PageRequest { after: 6, .. })]), "{out:?}");
+}
+
+#[test]
 fn a_page_that_cannot_be_had_is_asked_for_again() {
     let (mut session, now, _) = opened(vec![Cursor { room: ROOM.to_string(), after_seq: 0 }]);
     let mut out = Vec::new();

@@ -67,8 +67,10 @@ impl Upstream {
     /// Makes a call to the leader of the target's shard.
     ///
     /// # Errors
-    /// The node's refusal, or `UNAVAILABLE` with `RetryInfo` when the outcome is unknown after [`CALL_TIMEOUT`].
+    /// The node's refusal, or `UNAVAILABLE` with `RetryInfo` when the outcome is unknown after [`CALL_TIMEOUT`]; `OVERLOADED` for a page of
+    /// somebody who has too many under way.
     pub(crate) async fn call(&self, who: Option<&Principal>, target: Target, call: Call) -> Result<Outcome, Status> {
+        let _held = self.leave(who, target, &call).await?;
         let (started, traceparent) = (Instant::now(), telemetry::traceparent(&tracing::Span::current()));
         let template = NodeCall {
             principal: who.map(Principal::to_wire),
@@ -81,10 +83,11 @@ impl Upstream {
         answer
     }
 
-    /// Asks one replica of the target's shard at this router's site, once. `None`: there is none, or it does not answer that in time, and
-    /// the leader is to be asked.
+    /// Asks one replica of the target's shard at this router's site for a page, once. `None`: there is none, it does not answer that in
+    /// time, or the person has too many pages under way; the leader is to be asked.
     pub(crate) async fn ask_near(&self, who: &Principal, target: Target, call: Call) -> Option<Outcome> {
         let started = Instant::now();
+        let _held = self.leave_now(who, target)?;
         let route = self.directory.route(target)?;
         let voters = self.directory.voters_at(target, &self.hello.site);
         let conn = voters.into_iter().find_map(|voter| self.conn(voter))?;

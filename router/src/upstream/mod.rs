@@ -5,6 +5,7 @@ mod batch;
 mod call;
 mod conn;
 mod link;
+mod pages;
 mod waiting;
 
 use std::collections::{HashMap, HashSet};
@@ -12,7 +13,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use hansard_domain::{NodeId, RoomId, ShardId};
+use hansard_domain::{NodeId, PersonId, RoomId, ShardId};
 use hansard_proto::cluster::v1::{Directory as DirectoryMessage, LinkHello, RoomFeed, Signal, Subscribe};
 use hansard_proto::convert::bytes;
 use hansard_runtime::net::Tls;
@@ -25,8 +26,10 @@ pub(crate) use conn::{Conn, ConnId};
 
 use crate::directory::{Directory, Target};
 use crate::hub::{Feeds, Start};
+use crate::limits::PAGES_PER_PERSON;
 use crate::metrics::Metrics;
 use crate::run::Seams;
+use crate::shares::Shares;
 use batch::Item;
 
 /// How often the list of links is compared with the placement, besides when that changes.
@@ -58,6 +61,8 @@ pub(crate) struct Upstream {
     review: Notify,
     /// Wakes calls that wait for a leader: some shard has another one.
     led: Notify,
+    /// Pages that people have under way at shards.
+    pages: Shares<(PersonId, ShardId)>,
 }
 
 impl Upstream {
@@ -70,8 +75,8 @@ impl Upstream {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (conns, generation) = (RwLock::default(), AtomicU64::new(1));
-        let (review, led) = (Notify::new(), Notify::new());
-        Self { directory, seams, tls, hello, metrics, conns, generation, review, led }
+        let (review, led, pages) = (Notify::new(), Notify::new(), Shares::new(PAGES_PER_PERSON));
+        Self { directory, seams, tls, hello, metrics, conns, generation, review, led, pages }
     }
 
     /// Keeps links to the seeds and to all nodes of the placement, until dropped.

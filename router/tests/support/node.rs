@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hansard_domain::{RoomId, ShardId};
+use hansard_domain::{PersonId, RoomId, ShardId};
 use hansard_proto::cluster::v1::edge_service_server::{EdgeService, EdgeServiceServer};
 use hansard_proto::cluster::v1::node_reply::Outcome;
 use hansard_proto::cluster::v1::*;
@@ -41,6 +41,12 @@ pub(crate) struct FakeNode {
     pub(crate) swallow: AtomicU64,
     /// How many proposals are turned away for want of space, once none is swallowed.
     pub(crate) turn_away: AtomicU64,
+    /// Whose pages of history are not answered for now.
+    pub(crate) holds_pages_of: Mutex<Option<PersonId>>,
+    /// Those pages, with their links.
+    held: Mutex<Vec<(u64, NodeCall)>>,
+    /// Pages of history that were answered.
+    pub(crate) pages: AtomicU64,
 }
 
 impl FakeNode {
@@ -93,7 +99,37 @@ impl FakeNode {
         }
     }
 
+    /// How many pages are held.
+    pub(crate) fn held(&self) -> usize {
+        self.held.lock().unwrap().len()
+    }
+
+    /// Answers all pages that are held, and holds no more.
+    pub(crate) fn release_pages(&self) {
+        *self.holds_pages_of.lock().unwrap() = None;
+        let held = std::mem::take(&mut *self.held.lock().unwrap());
+        held.iter().for_each(|(link, call)| self.call(*link, call));
+    }
+
+    /// Whether the call is one that is held.
+    fn hold(&self, link: u64, call: &NodeCall) -> bool {
+        if !matches!(call.call, Some(node_call::Call::ReadHistory(_))) {
+            return false;
+        }
+        let who = call.principal.as_ref().and_then(|who| PersonId::from_slice(&who.person).ok());
+        let holds = self.holds_pages_of.lock().unwrap();
+        if holds.is_none() || *holds != who {
+            self.pages.fetch_add(1, Ordering::SeqCst);
+            return false;
+        }
+        self.held.lock().unwrap().push((link, call.clone()));
+        true
+    }
+
     fn call(&self, link: u64, call: &NodeCall) {
+        if self.hold(link, call) {
+            return;
+        }
         let proposes = matches!(call.call, Some(node_call::Call::Propose(_)));
         let spend = |left: &AtomicU64| {
             proposes && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
