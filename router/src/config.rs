@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use hansard_runtime::net::TlsPaths;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::Rates;
+use crate::limits::{RINGS_BYTES, Rates};
 
 /// A router's configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct RouterConfig {
     /// How fast people may go.
     #[serde(default)]
     pub rates: Rates,
+    /// Bytes of recent entries, of all followed rooms together, that are kept for their followers.
+    #[serde(default = "default_rings")]
+    pub rings_bytes: usize,
     /// How long a drain may take, seconds.
     #[serde(default = "default_drain")]
     pub drain_seconds: u64,
@@ -132,6 +135,10 @@ fn is_loopback_host(host: &str) -> bool {
 
 fn default_audience() -> String {
     "hansard".to_owned()
+}
+
+const fn default_rings() -> usize {
+    RINGS_BYTES
 }
 
 const fn default_drain() -> u64 {

@@ -44,10 +44,12 @@ pub const OUTBOUND_HARD_FRAMES: usize = 4_096;
 /// Soft-state frames (typing, presence, read marks) that wait for a session; more are dropped.
 pub const INBOX_SIGNALS: usize = 128;
 
-/// Entries that a hub keeps for its followers.
+/// Entries that a hub keeps for a room's followers.
 pub const RING_ENTRIES: usize = 512;
 /// Their bytes.
 pub const RING_BYTES: usize = 1 << 20;
+/// The bytes of all rooms' together, unless configured.
+pub const RINGS_BYTES: usize = 256 << 20;
 /// How long a subscription may stay unanswered before it is made again.
 pub const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Followers of a room on one router beyond which presence is not delivered there: it would cost their square.

@@ -55,6 +55,8 @@ pub(crate) struct Metrics {
     pub(crate) link_calls: Gauge,
     /// Rooms with a hub.
     pub(crate) hubs: Gauge,
+    /// Bytes of recent entries that hubs keep.
+    pub(crate) rings_bytes: Gauge,
     /// Holes in feeds, each answered by a new subscription.
     pub(crate) feed_holes: Counter,
     /// Seconds since the last sure news of revocations.
@@ -82,6 +84,7 @@ impl Metrics {
             link_breaks: Counter::default(),
             link_calls: Gauge::default(),
             hubs: Gauge::default(),
+            rings_bytes: Gauge::default(),
             feed_holes: Counter::default(),
             directory_age: Gauge::default(),
             jwks_failures: Counter::default(),
@@ -102,6 +105,7 @@ impl Metrics {
             to.register("link_breaks", "Links that broke or failed", metrics.link_breaks.clone());
             to.register("link_calls", "Calls that wait for nodes", metrics.link_calls.clone());
             to.register("hubs", "Followed rooms", metrics.hubs.clone());
+            to.register("rings_bytes", "Recent entries kept for followers", metrics.rings_bytes.clone());
             to.register("feed_holes", "Holes in feeds", metrics.feed_holes.clone());
             to.register("directory_age_seconds", "Age of the directory", metrics.directory_age.clone());
             to.register("jwks_failures", "Fetches of keys that failed", metrics.jwks_failures.clone());

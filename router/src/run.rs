@@ -158,7 +158,7 @@ pub(crate) async fn build(
         upstream: Arc::new(Upstream::new(directory.clone(), seams.clone(), tls, hello, metrics.clone())),
         advertise,
         directory,
-        hubs: Hubs::default(),
+        hubs: Hubs::new(config.rings_bytes),
         auth,
         sessions: Sessions::new(config.rates),
         refusals: Refusals::new(clock.clone(), entropy.clone(), metrics.clone()),
@@ -190,6 +190,7 @@ async fn watch(edge: Arc<Edge>, health: Health) {
         edge.metrics.links.set(links as i64);
         edge.metrics.link_calls.set(calls as i64);
         edge.metrics.hubs.set(edge.hubs.len() as i64);
+        edge.metrics.rings_bytes.set(edge.hubs.kept() as i64);
         edge.metrics.directory_age.set(edge.directory.age_s());
         tokio::time::sleep(WATCH_INTERVAL).await;
     }

@@ -100,3 +100,37 @@ async fn who_comes_back_with_more_rooms_than_the_rate_allows_gets_them_all() {
     rooms.sort();
     assert_eq!(got, rooms);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_the_rings_have_no_room_for_misses_nothing() {
+    // Whatever is pushed is dropped again at once: all of it comes by pages.
+    let stage = Stage::with_rings(Rates::default(), 1).await;
+    let mut alice = stage.client(Carrier::Grpc, "alice").await;
+    let rooms = [alice.room("r").await, alice.room("s").await];
+    let mut followers = Vec::new();
+    for carrier in Carrier::ALL {
+        let mut follower = stage.client(carrier, "alice").await;
+        for room in &rooms {
+            follower.follow(room, 1).await;
+        }
+        followers.push(follower);
+    }
+    const SENDS: u64 = 100;
+    for number in 0..SENDS {
+        for room in &rooms {
+            alice.send(room, &format!("text {number}")).await;
+        }
+    }
+    for _ in 0..2 * SENDS {
+        alice.ack().await;
+    }
+    for follower in &mut followers {
+        let mut last = [1, 1];
+        while last != [SENDS + 1; 2] {
+            let event = follower.event().await;
+            let at = rooms.iter().position(|room| *room == event.room).unwrap();
+            last[at] += 1;
+            assert_eq!(event.seq, last[at], "each once, in order");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hansard_router::limits::RINGS_BYTES;
 use hansard_router::{Rates, RouterConfig, Seams};
 use hansard_runtime::config::{Key, Kind};
 use hansard_runtime::net::{TcpTransport, TlsPaths};
@@ -86,6 +87,9 @@ struct Flags {
     /// Speak plaintext beyond loopback, where tokens and messages can be read on the way.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     allow_plaintext: Option<bool>,
+    /// Bytes of recent entries of all followed rooms that are kept for their followers [default: 268435456].
+    #[arg(long, value_name = "BYTES")]
+    rings_bytes: Option<usize>,
     /// How many seconds clients may take to move to other routers when this one stops [default: 20].
     #[arg(long, value_name = "SECONDS")]
     drain_seconds: Option<u64>,
@@ -97,7 +101,7 @@ struct Flags {
     otlp_endpoint: Option<String>,
 }
 
-const KEYS: [Key; 21] = [
+const KEYS: [Key; 22] = [
     Key::new("name", Kind::Text),
     Key::new("site", Kind::Text),
     Key::new("grpc_listen", Kind::Text),
@@ -115,6 +119,7 @@ const KEYS: [Key; 21] = [
     Key::new("client_tls_cert", Kind::Text),
     Key::new("client_tls_key", Kind::Text),
     Key::new("allow_plaintext", Kind::Flag),
+    Key::new("rings_bytes", Kind::Number),
     Key::new("drain_seconds", Kind::Number),
     Key::new("rates", Kind::Text),
     Key::new("log", Kind::Text),
@@ -142,6 +147,7 @@ struct Settings {
     client_tls_cert: Option<PathBuf>,
     client_tls_key: Option<PathBuf>,
     allow_plaintext: Option<bool>,
+    rings_bytes: Option<usize>,
     drain_seconds: Option<u64>,
     /// A table of the file alone.
     #[serde(default)]
@@ -206,6 +212,7 @@ fn config(settings: Settings) -> Result<RouterConfig> {
         issuer: or(settings.issuer, ""),
         audience: or(settings.audience, AUDIENCE),
         rates: settings.rates,
+        rings_bytes: settings.rings_bytes.unwrap_or(RINGS_BYTES),
         drain_seconds: settings.drain_seconds.unwrap_or(DRAIN_SECONDS),
     })
 }

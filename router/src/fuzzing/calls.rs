@@ -50,6 +50,7 @@ impl Calls {
             issuer: "issuer".to_owned(),
             audience: "audience".to_owned(),
             rates: Rates::default(),
+            rings_bytes: 1 << 20,
             drain_seconds: 0,
         };
         let seams = Seams {

@@ -1,9 +1,12 @@
 //! Followed rooms. Each room that any session of this router follows has one hub, fed by the node that leads the room's
 //! shard. Sessions are told of news and read it when they can: nobody ever waits for a session.
 
+mod budget;
 mod ring;
 mod room;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +27,7 @@ use crate::connection::{Inbox, Soft};
 use crate::convert;
 use crate::limits::PRESENCE_ROOMS;
 use crate::upstream::ConnId;
+use budget::Budget;
 use room::{Feed, Room};
 
 /// How often hubs without a feed try again.
@@ -49,23 +53,33 @@ pub(crate) struct Fed {
 }
 
 /// All hubs of this router.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Hubs {
     rooms: Mutex<HashMap<RoomId, Arc<Mutex<Room>>>>,
     /// Rooms whose feed does not stand.
     wanted: Mutex<HashSet<RoomId>>,
     /// Where people were seen: who follows such a room hears of their presence. At most [`PRESENCE_ROOMS`] rooms each.
     seen: Mutex<HashMap<PersonId, Vec<RoomId>>>,
+    /// What all rings may keep. Locks are taken in the order rooms, a room, this.
+    budget: Budget,
     wake: Notify,
 }
 
 impl Hubs {
+    /// No room is followed. All rings together keep at most `ring_bytes`.
+    pub(crate) fn new(ring_bytes: usize) -> Self {
+        let (rooms, wanted, seen) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { rooms, wanted, seen, budget: Budget::new(ring_bytes), wake: Notify::new() }
+    }
+
     /// Adds a follower; the first one brings the hub up.
     pub(crate) fn attach(&self, id: RoomId, inbox: Arc<Inbox>) {
         let mut rooms = lock(&self.rooms);
         let hub = rooms.entry(id).or_insert_with(|| {
             self.want(id);
-            Arc::new(Mutex::new(Room::new(id)))
+            let mut room = Room::new(id);
+            room.ring = self.budget.ring();
+            Arc::new(Mutex::new(room))
         });
         lock(hub).attach(inbox);
     }
@@ -93,6 +107,11 @@ impl Hubs {
     /// Reads at most `max` entries after a follower's cursor.
     pub(crate) fn read(&self, id: RoomId, session: u64, cursor: u64, max: usize) -> Read {
         self.hub(id).map_or(Read::NotReady, |hub| lock(&hub).read(session, cursor, max))
+    }
+
+    /// What all rings keep, bytes.
+    pub(crate) fn kept(&self) -> usize {
+        self.budget.bytes()
     }
 
     /// How many rooms are followed.
@@ -124,7 +143,11 @@ impl Hubs {
         let mut authors = Vec::new();
         let whole = room.feed(conn, entries, &mut authors);
         let ended = feed.ended.is_some() && room.ended(conn, Instant::now());
+        if !feed.entries.is_empty() {
+            self.budget.pushed(id, &mut room.ring);
+        }
         drop(room);
+        self.shed();
         if !whole || ended {
             self.want(id);
         }
@@ -246,7 +269,25 @@ impl Hubs {
         }
     }
 
+    /// Has the rooms that were quiet longest drop what all keep beyond the budget. Only what was pushed since the last time is
+    /// too much, so there is little to do.
+    fn shed(&self) {
+        let mut excess = self.budget.excess();
+        while excess > 0 {
+            let Some((place, id)) = self.budget.quietest() else { return };
+            let hub = self.hub(id);
+            let mut room = hub.as_deref().map(lock);
+            // Unless it had news meanwhile, or went and came back.
+            let ring = room.as_mut().map(|room| &mut room.ring).filter(|ring| ring.place == Some(place));
+            excess -= ring.map_or(0, |ring| ring.shed(excess)).min(excess);
+            if excess > 0 {
+                self.budget.forget(place);
+            }
+        }
+    }
+
     fn forget(&self, id: RoomId, room: &Room) {
+        room.ring.place.into_iter().for_each(|place| self.budget.forget(place));
         let mut seen = lock(&self.seen);
         for person in room.people() {
             let Some(rooms) = seen.get_mut(&person) else { continue };

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::SharedEvent;
+use super::budget::Kept;
 use crate::limits::{RING_BYTES, RING_ENTRIES};
 
 /// What a follower gets for its cursor.
@@ -39,9 +40,17 @@ pub(crate) struct Ring {
     after: Option<u64>,
     entries: VecDeque<Arc<SharedEvent>>,
     bytes: usize,
+    kept: Arc<Kept>,
+    /// Where it stands among the rings that share a budget.
+    pub(super) place: Option<u64>,
 }
 
 impl Ring {
+    /// One whose entries are counted with those of others.
+    pub(super) fn counted_by(kept: Arc<Kept>) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
     /// The newest seq that it speaks of, once it stands.
     pub(crate) fn head(&self) -> Option<u64> {
         self.after.map(|after| after + self.entries.len() as u64)
@@ -57,7 +66,7 @@ impl Ring {
     }
 
     /// Offers the next entry.
-    pub(crate) fn push(&mut self, entry: SharedEvent) -> Pushed {
+    pub(crate) fn push(&mut self, mut entry: SharedEvent) -> Pushed {
         let Some(head) = self.head() else { return Pushed::Hole };
         if entry.seq <= head {
             return Pushed::Known;
@@ -66,6 +75,7 @@ impl Ring {
             return Pushed::Hole;
         }
         self.bytes += entry.cost();
+        entry.count(&self.kept);
         self.entries.push_back(Arc::new(entry));
         while self.entries.len() > RING_ENTRIES || (self.bytes > RING_BYTES && self.entries.len() > 1) {
             self.drop_oldest();
@@ -85,11 +95,24 @@ impl Ring {
         Read::Entries { entries, more }
     }
 
-    fn drop_oldest(&mut self) {
-        if let Some(oldest) = self.entries.pop_front() {
-            self.bytes -= oldest.cost();
-            self.after = Some(oldest.seq);
+    /// Drops the oldest entries until so many bytes are gone, or all are. Returns how many are gone.
+    pub(crate) fn shed(&mut self, bytes: usize) -> usize {
+        let mut gone = 0;
+        while gone < bytes {
+            let Some(oldest) = self.drop_oldest() else {
+                self.entries = VecDeque::new();
+                break;
+            };
+            gone += oldest.weight();
         }
+        gone
+    }
+
+    fn drop_oldest(&mut self) -> Option<Arc<SharedEvent>> {
+        let oldest = self.entries.pop_front()?;
+        self.bytes -= oldest.cost();
+        self.after = Some(oldest.seq);
+        Some(oldest)
     }
 }
 
@@ -147,6 +170,21 @@ mod tests {
         ring.stand(5);
         assert!(matches!(ring.read(2, 9), Read::Behind));
         assert_eq!(ring.head(), Some(5));
+    }
+
+    #[test]
+    fn sheds_its_oldest_and_stays_contiguous() {
+        let mut ring = Ring::default();
+        ring.stand(0);
+        (1..=4).for_each(|seq| assert_eq!(ring.push(entry(seq)), Pushed::Added));
+        assert!(ring.shed(1) > 0);
+        assert!(matches!(ring.read(0, 9), Read::Behind));
+        assert_eq!(seqs(ring.read(1, 9)), [2, 3, 4]);
+        ring.shed(usize::MAX);
+        assert_eq!((ring.head(), ring.shed(1)), (Some(4), 0));
+        assert!(matches!(ring.read(3, 9), Read::Behind));
+        assert_eq!(ring.push(entry(5)), Pushed::Added);
+        assert_eq!(seqs(ring.read(4, 9)), [5]);
     }
 
     #[test]

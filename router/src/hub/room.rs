@@ -50,7 +50,7 @@ struct Follower {
 #[derive(Debug)]
 pub(super) struct Room {
     id: RoomId,
-    ring: Ring,
+    pub(super) ring: Ring,
     pub(super) feed: Feed,
     /// A feed that ended is not asked for again before this.
     not_before: Option<Instant>,

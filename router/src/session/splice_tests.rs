@@ -34,6 +34,8 @@ enum Step {
     Restart,
     /// The feed breaks, and stands again so far before the ring's head.
     Resume(u8),
+    /// The ring gives way to others: it drops its oldest entries, so many bytes of them.
+    Shed(u16),
     /// The oldest page that is under way is answered as of now, with at most so many entries.
     Page(u8),
     /// It fails.
@@ -54,6 +56,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1u8..5).prop_map(Step::Feed),
         1 => Just(Step::Restart),
         1 => (0u8..5).prop_map(Step::Resume),
+        1 => (1u16..1_000).prop_map(Step::Shed),
         4 => (1u8..6).prop_map(Step::Page),
         1 => Just(Step::Fail),
         1 => Just(Step::Again),
@@ -126,6 +129,7 @@ impl World {
                 let head = self.ring.borrow().head().unwrap_or(0);
                 self.stand(head.saturating_sub(u64::from(*back)));
             }
+            Step::Shed(bytes) => drop(self.ring.borrow_mut().shed(usize::from(*bytes))),
             Step::Page(most) if !self.pages.is_empty() => {
                 let request = self.pages.remove(0);
                 let page = self.page(request.after, usize::from(*most));

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use data_encoding::BASE64URL_NOPAD;
+use hansard_router::limits::RINGS_BYTES;
 use hansard_router::{Rates, RouterConfig, RouterHandle, Seams};
 use hansard_runtime::net::TcpTransport;
 use hansard_runtime::{OsEntropy, SystemClock};
@@ -39,6 +40,11 @@ impl Stage {
 
     /// The same with other rates.
     pub(crate) async fn with(rates: Rates) -> Self {
+        Self::with_rings(rates, RINGS_BYTES).await
+    }
+
+    /// The same with so much room for recent entries.
+    pub(crate) async fn with_rings(rates: Rates, rings_bytes: usize) -> Self {
         let (node, node_address) = FakeNode::start().await;
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         let key = EncodingKey::from_ed_der(pkcs8.as_ref());
@@ -47,7 +53,7 @@ impl Stage {
         let jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": x});
         let jwks = tempfile::tempdir().unwrap();
         std::fs::write(jwks.path().join("jwks.json"), json!({"keys": [jwk]}).to_string()).unwrap();
-        let router = start_router(&jwks, &node_address, rates).await;
+        let router = start_router(&jwks, &node_address, rates, rings_bytes).await;
         let stage = Self { node, node_address, router, key, jwks };
         stage.admitted_by(&stage.router).await;
         stage
@@ -55,7 +61,7 @@ impl Stage {
 
     /// A second router to the same node.
     pub(crate) async fn another_router(&self) -> RouterHandle {
-        start_router(&self.jwks, &self.node_address, Rates::default()).await
+        start_router(&self.jwks, &self.node_address, Rates::default(), RINGS_BYTES).await
     }
 
     /// A token for a subject.
@@ -91,7 +97,7 @@ impl Stage {
     }
 }
 
-async fn start_router(jwks: &tempfile::TempDir, node: &str, rates: Rates) -> RouterHandle {
+async fn start_router(jwks: &tempfile::TempDir, node: &str, rates: Rates, rings_bytes: usize) -> RouterHandle {
     let config = RouterConfig {
         name: "r".into(),
         site: "s".into(),
@@ -108,6 +114,7 @@ async fn start_router(jwks: &tempfile::TempDir, node: &str, rates: Rates) -> Rou
         issuer: "https://id".into(),
         audience: "hansard".into(),
         rates,
+        rings_bytes,
         drain_seconds: 2,
     };
     let seams = Seams { transport: Arc::new(TcpTransport), clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) };

@@ -84,6 +84,7 @@ impl World {
                 issuer: ISSUER.to_owned(),
                 audience: AUDIENCE.to_owned(),
                 rates: Default::default(),
+                rings_bytes: 64 << 20,
                 drain_seconds: 1,
             };
             let transport = Arc::new(FromSite { site, map: map.clone() });
