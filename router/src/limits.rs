@@ -110,6 +110,9 @@ pub const GRPC_FRAMES: usize = 128;
 pub const GRPC_BYTES: usize = 64 << 10;
 /// Largest HTTP header list, bytes.
 pub const HEADER_BYTES: u32 = 32 << 10;
+/// Age at which a gRPC connection takes no more streams, and ends with its last one: at once if it has none. Sessions go on, and
+/// clients open another connection by themselves; nobody holds one for nothing.
+pub const CONNECTION_AGE: Duration = Duration::from_secs(300);
 /// HTTP/2 streams per connection.
 pub const STREAMS: u32 = 256;
 /// HTTP/2 streams that were reset before they were accepted, per connection.

@@ -2,6 +2,8 @@
 
 mod queue;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timely;
 
 use std::convert::Infallible;
@@ -26,7 +28,7 @@ use tonic::{Code, Request, Response, Status};
 use tower::{Service, service_fn};
 
 use crate::edge::Edge;
-use crate::limits::{HEADER_BYTES, PENDING_RESETS, STREAMS, UNARY_BODY_TIMEOUT};
+use crate::limits::{CONNECTION_AGE, HEADER_BYTES, PENDING_RESETS, STREAMS, UNARY_BODY_TIMEOUT};
 use crate::principal::Principal;
 use crate::{layers, reason, unary};
 use timely::Timely;
@@ -60,7 +62,13 @@ pub(crate) async fn serve(edge: Arc<Edge>, incoming: Incoming, drain: Drain) -> 
     tokio::spawn(follow_drain);
     let calls = layers::stack(edge.clone(), Calls { edge });
     let routes = Routes::from(Router::new().fallback_service(calls)).add_service(health);
+    server(CONNECTION_AGE).add_routes(routes).serve_with_incoming_shutdown(incoming, drain.started_owned()).await
+}
+
+/// A server with our bounds on connections.
+fn server(connection_age: Duration) -> Server {
     Server::builder()
+        .max_connection_age(connection_age)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(STREAMS)
@@ -69,9 +77,6 @@ pub(crate) async fn serve(edge: Arc<Edge>, incoming: Incoming, drain: Drain) -> 
         .http2_max_local_error_reset_streams(Some(ERROR_RESETS))
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, drain.started_owned())
-        .await
 }
 
 /// Whether a path needs no token of its own: sessions bring theirs in the hello.
