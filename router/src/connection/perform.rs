@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use hansard_domain::{Action, PersonId, RoomId};
+use hansard_domain::{Action, RoomId};
 use hansard_proto::cluster::v1::ReadHistory;
 use hansard_proto::cluster::v1::node_call::Call;
 use hansard_proto::cluster::v1::node_reply::Outcome;
@@ -25,7 +25,7 @@ use crate::limits::{PAGE_BYTES, PAGE_ENTRIES};
 use crate::metrics::Carrier;
 use crate::principal::Principal;
 use crate::proposal::{Committed, Proposal};
-use crate::session::{Admission, Effect, End, Item, Page, PageRequest, Rings, Secret, Session, Tag};
+use crate::session::{Admission, Effect, End, Page, PageRequest, Rings, Secret, Session, Tag};
 use crate::upstream::{Answered, Asker, Conn, First};
 use crate::{convert, refuse, unary};
 
@@ -114,12 +114,7 @@ impl Performer {
             }
             Done::Committed(tag, commit) => self.committed(tag, commit, session, effects),
             Done::Reply(id, answer) => session.on_reply(id, answer, effects),
-            Done::Page(request, answer) => {
-                let (room, authors) = (request.room, answer.as_ref().map(authors).unwrap_or_default());
-                session.on_page(Instant::now(), request, answer, effects);
-                // Last, since the first page is what attaches the session to the room.
-                effects.push(Effect::Saw(room, authors));
-            }
+            Done::Page(request, answer) => session.on_page(Instant::now(), request, answer, effects),
         }
     }
 
@@ -226,14 +221,6 @@ impl Performer {
 
 fn is_mark(proposal: &Proposal) -> bool {
     matches!(proposal.action, Action::MarkRead { .. })
-}
-
-fn authors(page: &Page) -> Vec<PersonId> {
-    let author = |item: &Item| match item {
-        Item::Event(event) => event.sender.parse().ok(),
-        Item::Gap { .. } => None,
-    };
-    page.items.iter().filter_map(author).collect()
 }
 
 async fn admit(edge: &Edge, inbox: Arc<Inbox>, token: &str) -> Result<Admission, Status> {

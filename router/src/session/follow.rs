@@ -5,7 +5,8 @@
 //!
 //! Access is decided by pages: a node builds them for the person. A follow goes live only from a page that reached the
 //! room's head without ending the person's view: the person was a member there. From then on every entry is looked at
-//! in order, and the one that ends the membership is the last that is delivered.
+//! in order, and the one that ends the membership is the last that is delivered. Only then is the session attached to the
+//! room's hub, and hears and tells of typing and presence there: former members get pages too, up to their removal.
 //!
 //! A room has at most one page under way. A follow that is started anew meanwhile waits for it to come back, and asks then:
 //! following the same room over and over reads no more pages than following it once.
@@ -29,6 +30,8 @@ use crate::reason;
 
 /// Live entries that one room may deliver before the next has its turn.
 const TURN: usize = 64;
+/// Authors that a follow remembers from one page to the next, until it is attached to the room: the newest.
+const AUTHORS: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -51,6 +54,10 @@ struct Follow {
     from_now: bool,
     /// The client was told that the follow stands.
     standing: bool,
+    /// The session follows the room's hub.
+    attached: bool,
+    /// Who wrote on the pages before.
+    authors: Vec<PersonId>,
     step: Step,
 }
 
@@ -72,9 +79,9 @@ impl Follows {
         self.rooms.keys().copied()
     }
 
-    /// Whether the room is followed and the person may read it.
-    pub(crate) fn stands(&self, room: RoomId) -> bool {
-        self.rooms.get(&room).is_some_and(|follow| follow.standing)
+    /// Whether the follow is live: the person was a member at the room's head, and has not been shown the end of that.
+    pub(crate) fn is_live(&self, room: RoomId) -> bool {
+        self.rooms.get(&room).is_some_and(|follow| follow.step == Step::Live)
     }
 
     /// Starts a follow, anew if there is one. False: there are too many.
@@ -84,8 +91,15 @@ impl Follows {
         }
         self.forget(room, out);
         self.generation += 1;
-        let follow =
-            Follow { generation: self.generation, cursor: after, from_now, standing: false, step: Step::Replay };
+        let follow = Follow {
+            generation: self.generation,
+            cursor: after,
+            from_now,
+            standing: false,
+            attached: false,
+            authors: Vec::new(),
+            step: Step::Replay,
+        };
         self.rooms.insert(room, follow);
         self.replays.push_back(room);
         true
@@ -133,6 +147,7 @@ impl Follows {
                     return self.end(room, ahead, out);
                 }
                 stand(follow, room, &page, out);
+                note_authors(follow, &page);
                 let before = follow.cursor;
                 let whole = deliver(follow, room, page.items, out);
                 let progress = follow.cursor > before;
@@ -140,7 +155,7 @@ impl Follows {
                 match whole {
                     Delivered::Hole => self.end(room, hole(cursor), out),
                     _ if page.ended => self.end(room, ended(), out),
-                    _ if cursor >= page.head => self.go(room, Step::Live),
+                    _ if cursor >= page.head => self.go_live(room, out),
                     _ if progress => self.go(room, Step::Replay),
                     // A page that says nothing though there is more: not now, then.
                     _ => self.wait(room, now),
@@ -219,13 +234,29 @@ impl Follows {
         }
     }
 
+    /// Attached after whatever was read before: the hub has the session look at the ring at once, so that nothing is lost
+    /// that came in between.
+    fn go_live(&mut self, room: RoomId, out: &mut Vec<Effect>) {
+        let Some(follow) = self.rooms.get_mut(&room) else { return };
+        if !follow.attached {
+            follow.attached = true;
+            out.push(Effect::Attach(room));
+        }
+        let authors = std::mem::take(&mut follow.authors);
+        if !authors.is_empty() {
+            // After the attach, before which the room may have no hub that remembers them.
+            out.push(Effect::Saw(room, authors));
+        }
+        self.go(room, Step::Live);
+    }
+
     fn wait(&mut self, room: RoomId, now: Instant) {
         self.waiting.insert((now + PAGE_RETRY, room));
         self.go(room, Step::Waiting(now + PAGE_RETRY));
     }
 
     fn end(&mut self, room: RoomId, status: Status, out: &mut Vec<Effect>) {
-        let standing = self.stands(room);
+        let standing = self.rooms.get(&room).is_some_and(|follow| follow.standing);
         self.forget(room, out);
         let (room, status) = (room.to_string(), Some(status));
         send(
@@ -245,7 +276,7 @@ impl Follows {
         if follow.step == Step::Replay {
             self.replays.retain(|waiting| *waiting != room);
         }
-        if follow.standing {
+        if follow.attached {
             out.push(Effect::Detach(room));
         }
     }
@@ -266,8 +297,19 @@ fn stand(follow: &mut Follow, room: RoomId, page: &Page, out: &mut Vec<Effect>) 
         follow.standing = true;
         let (after_seq, head_seq) = (follow.cursor, page.head);
         send(out, Frame::Followed(Followed { room: room.to_string(), after_seq, head_seq }));
-        out.push(Effect::Attach(room));
     }
+}
+
+/// Remembers who wrote on a page, oldest first, each once.
+fn note_authors(follow: &mut Follow, page: &Page) {
+    let before = follow.authors.len().saturating_sub(AUTHORS);
+    follow.authors.drain(..before);
+    let mut known: HashSet<PersonId> = follow.authors.iter().copied().collect();
+    let author = |item: &Item| match item {
+        Item::Event(event) => event.sender.parse().ok(),
+        Item::Gap { .. } => None,
+    };
+    follow.authors.extend(page.items.iter().filter_map(author).filter(|author| known.insert(*author)));
 }
 
 fn deliver(follow: &mut Follow, room: RoomId, items: Vec<Item>, out: &mut Vec<Effect>) -> Delivered {

@@ -47,8 +47,8 @@ impl Open {
                 Err(fault) => refused("", &unfollow.room, fault, out),
             },
             Asked::Typing(typing) => match fields::room(&typing.room) {
-                // Only those who may read a room may type there; a follow that stands shows it.
-                Ok(room) if self.follows.stands(room) => out.push(Effect::Typing(room)),
+                // Only those who may read a room may type there; a follow that is live shows it.
+                Ok(room) if self.follows.is_live(room) => out.push(Effect::Typing(room)),
                 Ok(_) => {}
                 Err(fault) => refused("", &typing.room, fault, out),
             },
@@ -76,7 +76,7 @@ impl Open {
     pub(super) fn soft(&self, soft: Soft) -> Option<Frame> {
         let own = self.admission.principal.person;
         match soft {
-            Soft::Typing { room, person } => (person != own && self.follows.stands(room))
+            Soft::Typing { room, person } => (person != own && self.follows.is_live(room))
                 .then(|| Frame::Typing(Typing { room: room.to_string(), person: person.to_string() })),
             Soft::Presence { person, availability, answer_at_s } => Some(Frame::Presence(Presence {
                 person: person.to_string(),

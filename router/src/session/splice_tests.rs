@@ -80,6 +80,8 @@ struct World {
     /// Seqs as delivered, events and gaps.
     got: Vec<(u64, bool)>,
     following: bool,
+    /// The hub tells this session of news.
+    attached: bool,
 }
 
 impl Rings for World {
@@ -101,6 +103,7 @@ impl World {
             now: Instant::now(),
             got: Vec::new(),
             following: true,
+            attached: false,
         };
         world.follows.start(ROOM, after, false, &mut Vec::new());
         world
@@ -162,7 +165,13 @@ impl World {
     fn stand(&mut self, at: u64) {
         self.ring.borrow_mut().stand(at);
         self.fed = at;
-        self.follows.news(ROOM);
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        if self.attached {
+            self.follows.news(ROOM);
+        }
     }
 
     fn feed(&mut self, most: u64) {
@@ -174,7 +183,7 @@ impl World {
             self.ring.borrow_mut().push(SharedEvent::new(Event { seq, ..Event::default() }, None, ends));
             self.fed = seq;
         }
-        self.follows.news(ROOM);
+        self.tell();
     }
 
     /// A page as domain makes it: gaps where the person was no member, up to where the view ends.
@@ -210,11 +219,14 @@ impl World {
                     other => panic!("{other:?}"),
                 },
                 Effect::Attach(_) => {
+                    assert!(self.member, "who is out is not attached");
+                    self.attached = true;
+                    self.tell();
                     if self.ring.borrow().head().is_none() {
                         self.stand(self.head());
                     }
                 }
-                Effect::Detach(_) => {}
+                Effect::Detach(_) => self.attached = false,
                 other => panic!("{other:?}"),
             }
         }

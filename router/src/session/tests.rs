@@ -425,11 +425,68 @@ fn a_page_with_a_hole_ends_the_follow() {
     );
 }
 
+fn page_of(seqs: std::ops::RangeInclusive<u64>, head: u64, ended: bool) -> Page {
+    let event = |seq| Item::Event(Event { seq, sender: "05".repeat(16), ..Event::default() });
+    Page { items: seqs.map(event).collect(), head, ended }
+}
+
+/// Has the next page of the only follow answered.
+fn answer(session: &mut Session, now: Instant, page: Page) -> Vec<Effect> {
+    let mut out = Vec::new();
+    session.pump(10, &NoRings, &mut out);
+    let Effect::Page(request) = out.remove(0) else { panic!() };
+    session.on_page(now, request, Ok(page), &mut out);
+    out
+}
+
+fn is_of_hub(effect: &Effect) -> bool {
+    matches!(effect, Effect::Attach(_) | Effect::Detach(_) | Effect::Saw(..))
+}
+
+/// A node gives them pages up to their removal, and says only on the last one that they are out.
+#[test]
+fn former_members_are_not_attached_and_neither_hear_nor_tell_of_typing() {
+    let typing = || Asked::Typing(SetTyping { room: ROOM.to_string() });
+    let heard = |session: &mut Session| {
+        let mut out = Vec::new();
+        session.on_soft(Soft::Typing { room: ROOM, person: PersonId::from_bytes([2; 16]) }, &mut out);
+        out.len()
+    };
+    for pages in [vec![page_of(1..=3, 3, true)], vec![page_of(1..=2, 3, false), page_of(3..=3, 3, true)]] {
+        let (mut session, now, _) = opened(vec![Cursor { room: ROOM.to_string(), after_seq: 0 }]);
+        let mut all = Vec::new();
+        for page in pages {
+            all.extend(answer(&mut session, now, page));
+            assert!(say(&mut session, now, typing()).is_empty());
+            assert_eq!(heard(&mut session), 0);
+        }
+        assert!(!all.iter().any(is_of_hub), "{all:?}");
+        let frames = sent(&all);
+        assert!(matches!(frames[0], Frame::Followed(followed) if (followed.after_seq, followed.head_seq) == (0, 3)));
+        assert!(matches!(frames[frames.len() - 1], Frame::Unfollowed(_)), "it stood: {frames:?}");
+    }
+}
+
+#[test]
+fn members_are_attached_once_a_page_reaches_the_head() {
+    let (mut session, now, _) = opened(vec![Cursor { room: ROOM.to_string(), after_seq: 0 }]);
+    let first = answer(&mut session, now, page_of(1..=2, 3, false));
+    assert!(matches!(sent(&first)[0], Frame::Followed(_)) && !first.iter().any(is_of_hub));
+    let second = answer(&mut session, now, page_of(3..=3, 3, false));
+    let [Effect::Send(_), Effect::Attach(ROOM), Effect::Saw(ROOM, authors)] = &second[..] else { panic!("{second:?}") };
+    assert_eq!(authors[..], [PersonId::from_bytes([5; 16])], "each once, those of the first page too");
+    assert!(matches!(
+        say(&mut session, now, Asked::Typing(SetTyping { room: ROOM.to_string() }))[..],
+        [Effect::Typing(ROOM)]
+    ));
+    assert!(say(&mut session, now, Asked::Unfollow(Unfollow { room: ROOM.to_string() })).iter().any(is_of_hub));
+}
+
 #[test]
 fn soft_state_is_for_those_who_follow() {
     let (mut session, now, _) = opened(vec![Cursor { room: ROOM.to_string(), after_seq: 0 }]);
     let typing = || Asked::Typing(SetTyping { room: ROOM.to_string() });
-    assert!(say(&mut session, now, typing()).is_empty(), "not before the follow stands");
+    assert!(say(&mut session, now, typing()).is_empty(), "not before the follow is live");
     let mut out = Vec::new();
     session.pump(10, &NoRings, &mut out);
     let Effect::Page(request) = out.remove(0) else { panic!() };
