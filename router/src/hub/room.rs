@@ -73,8 +73,11 @@ impl Room {
         }
     }
 
+    /// Adds a follower, which is told to look at once: what came after the page that it has read, but before now, was told
+    /// to others only.
     pub(super) fn attach(&mut self, inbox: Arc<Inbox>) {
-        self.followers.insert(inbox.session, Follower { inbox, told: false });
+        self.followers.insert(inbox.session, Follower { inbox: inbox.clone(), told: true });
+        inbox.news(self.id);
     }
 
     /// Returns whether nobody follows any more.
@@ -232,6 +235,21 @@ mod tests {
         room.read(1, 0, 9);
         assert!(room.feed(CONN, entries(3..=3), &mut Vec::new()));
         assert_eq!(inbox.take().news.len(), 1);
+    }
+
+    #[test]
+    fn what_came_between_the_page_and_the_attach_is_told() {
+        let (mut room, _other) = standing();
+        assert!(room.feed(CONN, entries(1..=1), &mut Vec::new()));
+        // The session has read a page up to 1, and looks at the ring before it is attached.
+        let late = Arc::new(Inbox::new(2));
+        assert!(matches!(room.read(2, 1, 9), Read::Entries { entries, more: false } if entries.is_empty()));
+        assert!(room.feed(CONN, entries(2..=2), &mut Vec::new()));
+        room.attach(late.clone());
+        assert_eq!(late.take().news, [room.id], "nobody else tells it of 2");
+        assert!(matches!(room.read(2, 1, 9), Read::Entries { entries, .. } if entries.len() == 1));
+        assert!(room.feed(CONN, entries(3..=3), &mut Vec::new()));
+        assert_eq!(late.take().news.len(), 1);
     }
 
     #[test]
