@@ -12,6 +12,10 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(20);
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A client that takes nothing for so long is cut.
 pub const STALLED_TIMEOUT: Duration = Duration::from_secs(30);
+/// So is one that does not take in so long all that waited for it, if that is more than [`BACKLOG_BYTES`].
+pub const BACKLOG_TIMEOUT: Duration = Duration::from_secs(90);
+/// What may wait for a client that takes something now and then, bytes: more than its follows alone leave there.
+pub const BACKLOG_BYTES: usize = 2 << 20;
 /// Longest agent string in a hello, bytes.
 pub const MAX_AGENT_BYTES: usize = 128;
 /// Longest token, bytes; ours are below 1 KiB, those of large identity providers below 8.
@@ -41,6 +45,10 @@ pub const OUTBOUND_FRAMES: usize = 256;
 pub const OUTBOUND_BYTES: usize = 256 << 10;
 /// Frames that wait for a client before the router stops reading from it.
 pub const OUTBOUND_HARD_FRAMES: usize = 4_096;
+/// Their bytes, beyond which no call of the client starts either; what is under way by then may cross it.
+pub const OUTBOUND_HARD_BYTES: usize = 4 << 20;
+/// Bytes that a call for a list is expected to be answered with: so many of them are under way at once as have room.
+pub const CALL_RESERVE: usize = 512 << 10;
 /// Soft-state frames (typing, presence, read marks) that wait for a session; more are dropped.
 pub const INBOX_SIGNALS: usize = 128;
 

@@ -10,7 +10,7 @@ pub(crate) const FRAME_MALFORMED: &str = "FRAME_MALFORMED";
 pub(crate) const TOO_MANY_MALFORMED: &str = "TOO_MANY_MALFORMED";
 /// A client was silent for too long.
 pub(crate) const IDLE: &str = "IDLE";
-/// A client took nothing for too long.
+/// A client took nothing for too long, or too little of what waited for it.
 pub(crate) const CLIENT_STALLED: &str = "CLIENT_STALLED";
 /// A unary call's body took too long to come.
 pub(crate) const BODY_TOO_SLOW: &str = "BODY_TOO_SLOW";

@@ -230,6 +230,46 @@ async fn presence_from_before_somebody_was_seen_in_the_room_is_told() {
     assert_eq!(carol.wait(of_bob).await, Availability::Busy, "seen on a page");
 }
 
+/// Whoever calls for 60 MiB and reads nothing makes the router hold a few of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_whose_answers_are_not_read_wait_and_are_answered_later() {
+    use std::sync::atomic::Ordering;
+    const CALLS: u64 = 64;
+    let stage = Stage::new().await;
+    let mut alice = stage.client(Carrier::Grpc, "alice").await;
+    let room = alice.room("r").await;
+    for _ in 0..60 {
+        alice.send(&room, &"x".repeat(16_000)).await;
+        alice.ack().await;
+    }
+    for carrier in Carrier::ALL {
+        let mut reader = stage.client(carrier, "alice").await;
+        let before = stage.node.pages.load(Ordering::SeqCst);
+        let asked = || stage.node.pages.load(Ordering::SeqCst) - before;
+        let request = ListHistoryRequest { room: room.clone(), page_size: 100, ..ListHistoryRequest::default() };
+        let body = Some(hansard_proto::any::pack(&request));
+        for id in 0..CALLS {
+            let method = "hansard.v1.MessageService/ListHistory".into();
+            reader.say(Ask::Call(Call { id, method, body: body.clone() })).await;
+        }
+        let mut last = u64::MAX;
+        while last == 0 || asked() != last {
+            last = asked();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        // What the router holds, and what the buffers of sockets do.
+        assert!((1..CALLS / 2).contains(&last), "{carrier:?}: {last} pages were asked for");
+        let mut answered = Vec::new();
+        while answered.len() < CALLS as usize {
+            let reply = reader.wait(|frame| if let Frame::Reply(reply) = frame { Some(reply) } else { None }).await;
+            assert!(matches!(reply.outcome, Some(reply::Outcome::Body(_))), "{carrier:?}");
+            answered.push(reply.id);
+        }
+        answered.sort_unstable();
+        assert!(answered.into_iter().eq(0..CALLS), "{carrier:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_close_is_answered() {
     let stage = Stage::new().await;

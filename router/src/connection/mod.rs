@@ -1,12 +1,15 @@
 //! A connection: one task that drives a session over whatever carries its frames.
 //!
 //! The task never waits for the client alone. Frames for it wait in a bounded queue; while that is full, follows stay at
-//! their cursors and no pages are read, and beyond it nothing more is taken from the client. A client that takes nothing
-//! for 30 s is cut. So a slow client costs a bounded queue, and holds nobody up.
+//! their cursors and no pages are read, and beyond it no call starts and nothing more is taken from the client. A client
+//! that takes nothing for 30 s is cut, or one that has much to take and takes too little. So a slow client costs a bounded
+//! queue, and holds nobody up.
 
+mod calls;
 mod flights;
 mod inbox;
 mod io;
+mod patience;
 mod perform;
 mod sessions;
 
@@ -22,11 +25,12 @@ pub(crate) use io::{Asked, Codec, FrameSink, FrameSource, Gone, Outbound};
 pub(crate) use sessions::Sessions;
 
 use crate::edge::Edge;
-use crate::limits::{OUTBOUND_BYTES, OUTBOUND_FRAMES, OUTBOUND_HARD_FRAMES, STALLED_TIMEOUT};
+use crate::limits::{OUTBOUND_BYTES, OUTBOUND_FRAMES, OUTBOUND_HARD_BYTES, OUTBOUND_HARD_FRAMES, STALLED_TIMEOUT};
 use crate::metrics::{Carrier, Metrics};
 use crate::reason;
 use crate::session::{Effect, End, FrameFault, Session};
 use hansard_proto::status;
+use patience::Patience;
 use perform::Performer;
 
 /// Frames that are taken from a client before the session's effects are done: few, as each may have several.
@@ -56,8 +60,7 @@ struct Connection {
     session: Session,
     performer: Performer,
     outbound: Outbound,
-    /// Since when the client has taken nothing, though something waits.
-    stalled: Option<Instant>,
+    patience: Patience,
     pushed: bool,
     frames_in: prometheus_client::metrics::counter::Counter,
 }
@@ -67,7 +70,14 @@ impl Connection {
         let frames_in = edge.metrics.frames_in.get_or_create_owned(carrier);
         let session = Session::new(Instant::now(), edge.sessions.rates());
         let performer = Performer::new(edge, codec, carrier);
-        Self { session, performer, outbound: Outbound::default(), stalled: None, pushed: false, frames_in }
+        Self {
+            session,
+            performer,
+            outbound: Outbound::default(),
+            patience: Patience::default(),
+            pushed: false,
+            frames_in,
+        }
     }
 
     /// Runs until the session ends. `None`: the client is gone.
@@ -83,6 +93,7 @@ impl Connection {
             if self.write(sink).is_err() {
                 return self.client_gone(&mut effects);
             }
+            self.performer.start_calls(&self.outbound);
             if (full || progress) && !self.is_full() {
                 // There is room, and there may be more: nobody else will say so.
                 continue;
@@ -93,7 +104,7 @@ impl Connection {
             if tick < timer.deadline() || timer.is_elapsed() {
                 timer.as_mut().reset(tick);
             }
-            let listens = self.outbound.len() < OUTBOUND_HARD_FRAMES;
+            let listens = self.outbound.len() < OUTBOUND_HARD_FRAMES && self.outbound.bytes() < OUTBOUND_HARD_BYTES;
             let (waits, flushes) = (!self.outbound.is_empty(), self.pushed);
             let inbox = self.performer.inbox.clone();
             tokio::select! {
@@ -163,20 +174,19 @@ impl Connection {
             flushed?;
             self.flushed();
         }
-        let waits = self.pushed || !self.outbound.is_empty();
-        self.stalled = waits.then(|| self.stalled.unwrap_or_else(Instant::now));
+        self.patience.waits(self.outbound.len(), self.outbound.bytes(), self.pushed, Instant::now);
         Ok(())
     }
 
     fn flushed(&mut self) {
         self.pushed = false;
-        self.stalled = None;
+        self.patience.flushed();
     }
 
     fn push_one(&mut self, sink: &mut impl FrameSink) {
         if let Some(frame) = self.outbound.pop() {
             self.pushed = true;
-            self.stalled = None;
+            self.patience.taken();
             self.performer.frames_out.inc();
             // An error shows at the next `ready`.
             let _ = sink.push(frame);
@@ -194,16 +204,14 @@ impl Connection {
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {
         let now = Instant::now();
-        if self.stalled.is_some_and(|since| now >= since + STALLED_TIMEOUT) {
-            let text = "the client took nothing for 30 s";
+        if let Some(text) = self.patience.lost(now) {
             self.session.end(Some(status::new(Code::Aborted, reason::CLIENT_STALLED, text)), None, effects);
         }
         self.session.on_tick(now, effects);
     }
 
     fn next_tick(&self) -> Instant {
-        let stalled = self.stalled.map(|since| since + STALLED_TIMEOUT);
-        let ticks = [stalled, self.session.next_tick()];
+        let ticks = [self.patience.next_tick(), self.session.next_tick()];
         ticks.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + STALLED_TIMEOUT)
     }
 

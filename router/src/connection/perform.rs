@@ -16,6 +16,7 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::calls::Calls;
 use super::flights::{Flight, Flights};
 use super::{Codec, Inbox, Outbound};
 use crate::directory::Target;
@@ -39,7 +40,8 @@ pub(super) type Commit = (bool, Result<Committed, Status>);
 pub(super) enum Done {
     Admitted(Result<Admission, Status>),
     Committed(Tag, Commit),
-    Reply(u64, Result<prost_types::Any, Status>),
+    /// With what was reserved for it.
+    Reply(u64, usize, Result<prost_types::Any, Status>),
     Page(PageRequest, Result<Page, Status>),
 }
 
@@ -50,6 +52,7 @@ pub(super) struct Performer {
     pub(super) work: FuturesUnordered<BoxFuture<'static, Done>>,
     pub(super) frames_out: Counter,
     flights: Flights,
+    calls: Calls,
     /// Links with proposals that are not on their way yet.
     queued: Vec<Arc<Conn>>,
     codec: Codec,
@@ -60,8 +63,8 @@ impl Performer {
     pub(super) fn new(edge: Arc<Edge>, codec: Codec, carrier: &Carrier) -> Self {
         let inbox = Arc::new(Inbox::new(edge.sessions.number()));
         let frames_out = edge.metrics.frames_out.get_or_create_owned(carrier);
-        let (flights, queued) = (Flights::default(), Vec::new());
-        Self { edge, inbox, work: FuturesUnordered::new(), frames_out, flights, queued, codec, principal: None }
+        let (flights, calls, queued) = (Flights::default(), Calls::default(), Vec::new());
+        Self { edge, inbox, work: FuturesUnordered::new(), frames_out, flights, calls, queued, codec, principal: None }
     }
 
     /// Does all effects; returns the end, which is the last of them.
@@ -80,7 +83,7 @@ impl Performer {
                 Effect::Event(event) => out.push(event.encoded(self.codec)),
                 Effect::Admit(token) => self.admit(token),
                 Effect::Propose(proposal) => self.propose(proposal),
-                Effect::Call(call) => self.call(call),
+                Effect::Call(call) => self.calls.push(call),
                 Effect::Page(request) => self.page(request),
                 Effect::End(end) => return Some(end),
                 effect => self.tell(effect),
@@ -113,7 +116,10 @@ impl Performer {
                 session.on_admitted(Instant::now(), answer, effects);
             }
             Done::Committed(tag, commit) => self.committed(tag, commit, session, effects),
-            Done::Reply(id, answer) => session.on_reply(id, answer, effects),
+            Done::Reply(id, reserve, answer) => {
+                self.calls.answered(reserve);
+                session.on_reply(id, answer, effects);
+            }
             Done::Page(request, answer) => session.on_page(Instant::now(), request, answer, effects),
         }
     }
@@ -199,14 +205,21 @@ impl Performer {
         self.work.push(Box::pin(work.instrument(span)));
     }
 
-    fn call(&self, call: hansard_proto::v1::Call) {
+    /// Starts the calls whose answers have room.
+    pub(super) fn start_calls(&mut self, out: &Outbound) {
+        while let Some((call, reserve)) = self.calls.start(out.bytes()) {
+            self.call(call, reserve);
+        }
+    }
+
+    fn call(&self, call: hansard_proto::v1::Call, reserve: usize) {
         let Some(who) = self.principal.clone() else { return };
         let (edge, session) = (self.edge.clone(), self.inbox.session);
         // Only methods that exist are shown: the others are the caller's text.
         let span = tracing::debug_span!("call", method = unary::method(&call.method).unwrap_or("unknown"));
         let work = async move {
             let answer = unary::call_any(&edge, &who, session, &call.method, call.body).await;
-            Done::Reply(call.id, answer)
+            Done::Reply(call.id, reserve, answer)
         };
         self.work.push(Box::pin(work.instrument(span)));
     }

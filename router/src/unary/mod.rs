@@ -75,6 +75,11 @@ pub(crate) fn method(path: &str) -> Option<&str> {
     METHODS.contains(&path).then_some(path)
 }
 
+/// Whether the method answers with a list, which may be long.
+pub(crate) fn is_list(path: &str) -> bool {
+    method(path).and_then(|path| path.split_once('/')).is_some_and(|(_, name)| name.starts_with("List"))
+}
+
 async fn call(cx: Cx<'_>, method: &str, body: Body) -> Result<Answer, Status> {
     let called = match self::method(method) {
         Some(method) => dispatch(&cx, method, body).await,
@@ -184,6 +189,7 @@ mod tests {
         assert_eq!(declared, METHODS);
         assert_eq!(method("/hansard.v1.RoomService/GetRoom"), Some("hansard.v1.RoomService/GetRoom"));
         assert_eq!(method("hansard.v1.SessionService/Connect"), None);
+        assert!(is_list("hansard.v1.MessageService/ListHistory") && !is_list("hansard.v1.RoomService/GetRoom"));
     }
 
     #[test]

@@ -1,0 +1,65 @@
+//! A session's calls that have not started: they wait until what they are answered with has room.
+
+use std::collections::VecDeque;
+
+use hansard_proto::v1::Call;
+
+use crate::limits::{CALL_RESERVE, OUTBOUND_HARD_BYTES};
+use crate::unary;
+
+/// See the module. Bounded by what a session may have under way.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    waiting: VecDeque<Call>,
+    /// Bytes that those under way are expected to be answered with.
+    reserved: usize,
+}
+
+impl Calls {
+    /// Adds a call.
+    pub(super) fn push(&mut self, call: Call) {
+        self.waiting.push_back(call);
+    }
+
+    /// The next call that may start while so many bytes wait for the client, and what is reserved for its answer.
+    pub(super) fn start(&mut self, outbound: usize) -> Option<(Call, usize)> {
+        if outbound + self.reserved >= OUTBOUND_HARD_BYTES {
+            return None;
+        }
+        let call = self.waiting.pop_front()?;
+        let reserve = if unary::is_list(&call.method) { CALL_RESERVE } else { 0 };
+        self.reserved += reserve;
+        Some((call, reserve))
+    }
+
+    /// A call was answered.
+    pub(super) fn answered(&mut self, reserve: usize) {
+        self.reserved -= reserve;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_wait_for_room_and_other_calls_do_not_wait_for_each_other() {
+        let call = |method: &str| Call { method: method.into(), ..Call::default() };
+        let mut calls = Calls::default();
+        for _ in 0..64 {
+            calls.push(call("hansard.v1.RoomService/JoinRoom"));
+        }
+        for _ in 0..64 {
+            calls.push(call("hansard.v1.MessageService/ListHistory"));
+        }
+        assert!(calls.start(OUTBOUND_HARD_BYTES).is_none(), "there is no room for anything");
+        for _ in 0..64 {
+            assert_eq!(calls.start(0).unwrap().1, 0);
+        }
+        let at_once = std::iter::from_fn(|| calls.start(0)).count();
+        assert_eq!(at_once, OUTBOUND_HARD_BYTES / CALL_RESERVE);
+        calls.answered(CALL_RESERVE);
+        assert!(calls.start(CALL_RESERVE).is_none(), "the answer has taken the place");
+        assert!(calls.start(CALL_RESERVE - 1).is_some());
+    }
+}
