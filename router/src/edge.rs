@@ -1,7 +1,6 @@
 //! The router's parts, and how what comes from the nodes reaches them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hansard_domain::{PersonId, RoomId};
@@ -16,17 +15,13 @@ use crate::connection::{Inbox, Order, Sessions, Soft};
 use crate::directory::{Directory, Target};
 use crate::hub::Hubs;
 use crate::metrics::Metrics;
+use crate::presence::{Change, Presence, Presences};
 use crate::refusals::Refusals;
 use crate::upstream::{ConnId, LinkEvents, Upstream};
 use crate::{convert, reason, refuse};
 
-/// People whose presence is remembered.
-const PRESENCES: usize = 131_072;
 /// People of a room of whose presence a new follower is told.
 const PRESENCES_TOLD: usize = 64;
-
-/// Availability and the time when an answer can be had, seconds since 1970.
-type Presence = (i32, i64);
 
 /// Everything that connections and calls share.
 pub(crate) struct Edge {
@@ -51,21 +46,28 @@ pub(crate) struct Edge {
     /// Randomness.
     pub(crate) entropy: Arc<dyn Entropy>,
     /// Presence that is known. Interest in it: see [`Hubs::tell_of`].
-    pub(crate) presences: Mutex<HashMap<PersonId, Presence>>,
+    pub(crate) presences: Mutex<Presences>,
 }
 
 impl Edge {
     /// A person of this router types in a followed room.
     pub(crate) fn typing(&self, room: RoomId, person: PersonId) {
-        self.heard_typing(room, person);
-        let signal = Signal { person: bytes(person), room: bytes(room), ..Signal::default() };
-        self.upstream.signal(Target::Room(room), signal);
+        if self.heard_typing(room, person) {
+            let signal = Signal { person: bytes(person), room: bytes(room), ..Signal::default() };
+            self.upstream.signal(Target::Room(room), signal);
+        }
     }
 
     /// A person of this router says whether an answer can be had.
     pub(crate) fn set_presence(&self, person: PersonId, availability: i32, answer_at_s: i64) {
-        self.note_presence(person, (availability, answer_at_s));
-        self.announce(person, (availability, answer_at_s));
+        let change = self.presences().note(person, (availability, answer_at_s), true, Instant::now());
+        self.pass(change);
+    }
+
+    /// Passes on what was held back for as long as is needed.
+    pub(crate) fn pass_presences(&self) {
+        let due = self.presences().due(Instant::now());
+        self.pass(due);
     }
 
     /// A person of this router has read a room so far: told to the person's sessions everywhere, but for the one that knows.
@@ -77,11 +79,8 @@ impl Edge {
 
     /// A person's last session here has ended.
     pub(crate) fn gone(&self, person: PersonId) {
-        let had = self.presences.lock().unwrap_or_else(PoisonError::into_inner).remove(&person);
-        if had.is_some() {
-            self.hubs.tell_of(person, &presence_of(person, (Availability::Offline.into(), 0)));
-            self.announce(person, (Availability::Offline.into(), 0));
-        }
+        let change = self.presences().gone(person, Instant::now());
+        self.pass(change);
     }
 
     /// Adds a follower, and tells it who is present among those seen in the room.
@@ -98,15 +97,17 @@ impl Edge {
         self.known(new).into_iter().for_each(|soft| self.hubs.tell(room, &soft));
     }
 
-    fn heard_typing(&self, room: RoomId, person: PersonId) {
-        self.hubs.typing(room, person, Instant::now());
+    /// Returns whether it was passed on.
+    fn heard_typing(&self, room: RoomId, person: PersonId) -> bool {
+        let passed = self.hubs.typing(room, person, Instant::now());
         self.saw(room, vec![person]);
+        passed
     }
 
     /// What is known of these people's presence.
     fn known(&self, people: Vec<PersonId>) -> Vec<Soft> {
-        let presences = self.presences.lock().unwrap_or_else(PoisonError::into_inner);
-        people.into_iter().filter_map(|person| Some(presence_of(person, *presences.get(&person)?))).collect()
+        let presences = self.presences();
+        people.into_iter().filter_map(|person| Some(presence_of(person, presences.get(person)?))).collect()
     }
 
     /// Closes all sessions when the directory has been stale for too long.
@@ -121,22 +122,19 @@ impl Edge {
         }
     }
 
-    fn note_presence(&self, person: PersonId, presence: Presence) {
-        {
-            let mut presences = self.presences.lock().unwrap_or_else(PoisonError::into_inner);
-            if presences.len() >= PRESENCES && !presences.contains_key(&person) {
-                return;
+    fn pass(&self, changes: impl IntoIterator<Item = Change>) {
+        for Change { person, presence, tell, announce } in changes {
+            if tell {
+                self.hubs.tell_of(person, &presence_of(person, presence));
             }
-            let before = match presence.0 == i32::from(Availability::Offline) {
-                true => presences.remove(&person),
-                false => presences.insert(person, presence),
-            };
-            let unchanged = before == Some(presence);
-            if unchanged {
-                return;
+            if announce {
+                self.announce(person, presence);
             }
         }
-        self.hubs.tell_of(person, &presence_of(person, presence));
+    }
+
+    fn presences(&self) -> MutexGuard<'_, Presences> {
+        self.presences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the person's home node, which tells the other routers; of an end, every node.
@@ -198,7 +196,10 @@ impl LinkEvents for FromNodes {
         let edge = &self.0;
         let Some(person) = convert::person(&signal.person) else { return };
         match (convert::room(&signal.room), signal.read_seq) {
-            (Some(room), 0) => return edge.heard_typing(room, person),
+            (Some(room), 0) => {
+                edge.heard_typing(room, person);
+                return;
+            }
             (Some(room), seq) => return edge.sessions.tell(person, None, &Soft::ReadMark { room, seq }),
             (None, 0) => {}
             (None, _) => return,
@@ -206,9 +207,10 @@ impl LinkEvents for FromNodes {
         let presence = (i32::try_from(signal.availability).unwrap_or(0), signal.answer_at_s);
         if presence.0 == i32::from(Availability::Offline) && edge.sessions.has(person) {
             // Gone elsewhere, but still here: say so again.
-            let here = edge.presences.lock().unwrap_or_else(PoisonError::into_inner).get(&person).copied();
+            let here = edge.presences().get(person);
             return here.into_iter().for_each(|here| edge.announce(person, here));
         }
-        edge.note_presence(person, presence);
+        let change = edge.presences().note(person, presence, false, Instant::now());
+        edge.pass(change);
     }
 }

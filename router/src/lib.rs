@@ -25,6 +25,7 @@ mod hub;
 mod layers;
 pub mod limits;
 mod metrics;
+mod presence;
 mod principal;
 mod proposal;
 mod proposals;

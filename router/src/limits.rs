@@ -49,7 +49,7 @@ pub const OUTBOUND_HARD_FRAMES: usize = 4_096;
 pub const OUTBOUND_HARD_BYTES: usize = 4 << 20;
 /// Bytes that a call for a list is expected to be answered with: so many of them are under way at once as have room.
 pub const CALL_RESERVE: usize = 512 << 10;
-/// Soft-state frames (typing, presence, read marks) that wait for a session; more are dropped.
+/// Soft state (typing, presence, read marks) that waits for a session; more is dropped, and typing while the client is slow.
 pub const INBOX_SIGNALS: usize = 128;
 
 /// Entries that a hub keeps for a room's followers.
@@ -66,6 +66,10 @@ pub const PRESENCE_FOLLOWERS: usize = 512;
 pub const PRESENCE_ROOMS: usize = 64;
 /// How often one person's typing is passed on in one room.
 pub const TYPING_INTERVAL: Duration = Duration::from_secs(1);
+/// How often changes of one person's presence are passed on.
+pub const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
+/// People whose presence is remembered.
+pub const PRESENCES: usize = 131_072;
 
 /// Items that wait for a link.
 pub const LINK_QUEUE: usize = 8_192;

@@ -1,6 +1,5 @@
 //! Starts a router, and stops it.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -165,7 +164,7 @@ pub(crate) async fn build(
         metrics,
         clock,
         entropy,
-        presences: Mutex::new(HashMap::new()),
+        presences: Mutex::default(),
     })
 }
 
@@ -181,11 +180,12 @@ fn keep(edge: &Arc<Edge>, health: &Health, nodes: Vec<String>, tasks: &mut JoinS
     tasks.spawn(watch(edge.clone(), health.clone()));
 }
 
-/// Looks at the router's own state, for ever: readiness, gauges, and a directory that is too old.
+/// Looks at the router's own state, for ever: readiness, gauges, a directory that is too old, and presence that is held back.
 async fn watch(edge: Arc<Edge>, health: Health) {
     loop {
         health.set_ready(edge.directory.check_fresh().is_ok());
         edge.check_dead();
+        edge.pass_presences();
         let (links, calls) = edge.upstream.load();
         edge.metrics.links.set(links as i64);
         edge.metrics.link_calls.set(calls as i64);

@@ -230,6 +230,45 @@ async fn presence_from_before_somebody_was_seen_in_the_room_is_told() {
     assert_eq!(carol.wait(of_bob).await, Availability::Busy, "seen on a page");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn presence_that_changes_all_the_time_is_passed_on_once_a_second() {
+    let stage = Stage::new().await;
+    let other = stage.another_router().await;
+    stage.admitted_by(&other).await;
+    let mut alice = stage.client(Carrier::Json, "alice").await;
+    let room = alice.room("r").await;
+    let mut near = stage.client(Carrier::Grpc, "bob").await;
+    let join = JoinRoomRequest { request_id: request_id(), room: room.clone() };
+    let _: JoinRoomResponse = near.call("hansard.v1.RoomService/JoinRoom", &join).await.unwrap();
+    let mut far = Client::connect(Carrier::Grpc, &other).await;
+    far.hello(&stage.token("bob")).await;
+    for client in [&mut alice, &mut near, &mut far] {
+        client.follow(&room, 0).await;
+    }
+    for client in [&mut near, &mut far] {
+        // The creator is seen with this event, and changes of presence are told from then on.
+        assert_eq!(client.event().await.sender, person("alice").to_string());
+    }
+    let began = std::time::Instant::now();
+    for seconds in 1..=100 {
+        let answer_at = Some(prost_types::Timestamp { seconds, nanos: 0 });
+        alice.say(Ask::Presence(SetPresence { availability: Availability::Busy.into(), answer_at })).await;
+    }
+    for client in [&mut near, &mut far] {
+        let mut told = 0;
+        loop {
+            let presence = |frame| if let Frame::Presence(presence) = frame { Some(presence) } else { None };
+            let presence = client.wait(presence).await;
+            told += 1;
+            if presence.answer_at.is_some_and(|at| at.seconds == 100) {
+                break;
+            }
+        }
+        assert!(told <= began.elapsed().as_secs() + 2, "{told} in {:?}", began.elapsed());
+    }
+    other.shutdown().await;
+}
+
 /// Whoever calls for 60 MiB and reads nothing makes the router hold a few of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_whose_answers_are_not_read_wait_and_are_answered_later() {

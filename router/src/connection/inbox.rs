@@ -38,6 +38,18 @@ pub(crate) enum Soft {
     },
 }
 
+impl Soft {
+    /// Whether whoever hears of the one need not hear of the other, which came before.
+    fn replaces(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Typing { .. }, before) => self == before,
+            (Self::Presence { person, .. }, Self::Presence { person: before, .. }) => person == before,
+            (Self::ReadMark { room, .. }, Self::ReadMark { room: before, .. }) => room == before,
+            _ => false,
+        }
+    }
+}
+
 /// An order to leave.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Order {
@@ -93,13 +105,17 @@ impl Inbox {
         self.notify.notify_one();
     }
 
-    /// Leaves soft state; the oldest goes when there is too much.
+    /// Leaves soft state, the newest of each kind; the oldest goes when there is too much.
     pub(crate) fn soft(&self, soft: Soft) {
         let mut left = self.lock();
-        if left.soft.len() == INBOX_SIGNALS {
-            left.soft.pop_front();
+        if let Some(before) = left.soft.iter_mut().find(|before| soft.replaces(before)) {
+            *before = soft;
+        } else {
+            if left.soft.len() == INBOX_SIGNALS {
+                left.soft.pop_front();
+            }
+            left.soft.push_back(soft);
         }
-        left.soft.push_back(soft);
         drop(left);
         self.notify.notify_one();
     }
@@ -115,6 +131,15 @@ impl Inbox {
         std::mem::take(&mut *self.lock())
     }
 
+    /// Takes what was left but for soft state, for which the client has no room: that waits here, where it is bounded and
+    /// newer replaces older. Typing does not wait, since nobody types any more by then.
+    pub(crate) fn take_but_soft(&self) -> Left {
+        let mut left = self.lock();
+        let mut soft = std::mem::take(&mut left.soft);
+        soft.retain(|soft| !matches!(soft, Soft::Typing { .. }));
+        std::mem::replace(&mut *left, Left { soft, ..Left::default() })
+    }
+
     /// Returns once something was left since the last call. Cancel safe.
     pub(crate) async fn changed(&self) {
         self.notify.notified().await;
@@ -122,5 +147,43 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, Left> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: RoomId = RoomId::from_bytes([7; 16]);
+
+    fn presence(person: u8, answer_at_s: i64) -> Soft {
+        Soft::Presence { person: PersonId::from_bytes([person; 16]), availability: 1, answer_at_s }
+    }
+
+    #[test]
+    fn soft_state_waits_for_a_slow_client_the_newest_of_each_kind_and_typing_does_not() {
+        let inbox = Inbox::new(1);
+        for n in 1..=1_000 {
+            inbox.soft(presence(1, n));
+            inbox.soft(presence(2, n));
+            inbox.soft(Soft::Typing { room: ROOM, person: PersonId::from_bytes([1; 16]) });
+            inbox.soft(Soft::ReadMark { room: ROOM, seq: n as u64 });
+            inbox.news(ROOM);
+            let left = inbox.take_but_soft();
+            assert!(left.soft.is_empty() && left.news == [ROOM], "only soft state waits");
+        }
+        let last = [presence(1, 1_000), presence(2, 1_000), Soft::ReadMark { room: ROOM, seq: 1_000 }];
+        assert_eq!(inbox.take().soft, last);
+        assert!(inbox.take().soft.is_empty());
+    }
+
+    #[test]
+    fn soft_state_is_bounded() {
+        let inbox = Inbox::new(1);
+        for person in 0..=u8::MAX {
+            inbox.soft(presence(person, 0));
+        }
+        let soft = inbox.take().soft;
+        assert_eq!((soft.len(), soft.back()), (INBOX_SIGNALS, Some(&presence(u8::MAX, 0))));
     }
 }

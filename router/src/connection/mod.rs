@@ -96,6 +96,10 @@ impl Connection {
             self.performer.start_calls(&self.outbound);
             if (full || progress) && !self.is_full() {
                 // There is room, and there may be more: nobody else will say so.
+                if full {
+                    let waited = self.performer.inbox.take();
+                    self.take(waited, &mut effects);
+                }
                 continue;
             }
             let now = Instant::now();
@@ -126,7 +130,10 @@ impl Connection {
                         self.performer.done(done, &mut self.session, &mut effects);
                     }
                 }
-                () = inbox.changed() => self.take(inbox.take(), &mut effects),
+                () = inbox.changed() => {
+                    let left = if self.is_full() { inbox.take_but_soft() } else { inbox.take() };
+                    self.take(left, &mut effects);
+                }
                 moved = async { if waits { sink.ready().await } else { sink.flush().await } }, if waits || flushes => {
                     if moved.is_err() {
                         return self.client_gone(&mut effects);

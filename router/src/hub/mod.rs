@@ -177,11 +177,9 @@ impl Hubs {
         }
     }
 
-    /// Somebody types.
-    pub(crate) fn typing(&self, id: RoomId, person: PersonId, now: Instant) {
-        if let Some(hub) = self.hub(id) {
-            lock(&hub).typing(person, now);
-        }
+    /// Somebody types. Returns whether that was passed on.
+    pub(crate) fn typing(&self, id: RoomId, person: PersonId, now: Instant) -> bool {
+        self.hub(id).is_some_and(|hub| lock(&hub).typing(person, now))
     }
 
     /// Remembers who acts in a followed room. Returns those who are new there.

@@ -163,10 +163,10 @@ impl Room {
         }
     }
 
-    /// Passes typing on, but to the one who types, and not too often.
-    pub(super) fn typing(&mut self, person: PersonId, now: Instant) {
+    /// Passes typing on, but to the one who types, and not too often. Returns whether it did.
+    pub(super) fn typing(&mut self, person: PersonId, now: Instant) -> bool {
         if self.typed.get(&person).is_some_and(|last| now.saturating_duration_since(*last) < TYPING_INTERVAL) {
-            return;
+            return false;
         }
         if self.typed.len() >= REMEMBERED {
             // Forgotten as a whole: the next sign of each is passed on again.
@@ -175,6 +175,7 @@ impl Room {
         self.typed.insert(person, now);
         let soft = Soft::Typing { room: self.id, person };
         self.followers.values().for_each(|follower| follower.inbox.soft(soft.clone()));
+        true
     }
 
     /// Remembers that a person was seen here. Returns whether that is new.
@@ -283,10 +284,9 @@ mod tests {
     fn typing_is_passed_on_once() {
         let (mut room, inbox) = standing();
         let (person, now) = (PersonId::from_bytes([1; 16]), Instant::now());
-        room.typing(person, now);
-        room.typing(person, now + Duration::from_millis(10));
+        assert!(room.typing(person, now) && !room.typing(person, now + Duration::from_millis(10)));
         assert_eq!(inbox.take().soft.len(), 1);
-        room.typing(person, now + TYPING_INTERVAL);
+        assert!(room.typing(person, now + TYPING_INTERVAL));
         assert_eq!(inbox.take().soft.len(), 1);
         assert!(room.see(person) && !room.see(person));
     }
