@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hansard_domain::limits::{MAX_NAME_BYTES, MAX_PAGE, MAX_PAGE_BYTES, MAX_SEALED_BYTES, MAX_TOPIC_BYTES};
 use serde::{Deserialize, Serialize};
 
 /// How long a connection may take to say hello.
@@ -51,6 +52,18 @@ pub const OUTBOUND_HARD_BYTES: usize = 4 << 20;
 pub const CALL_RESERVE: usize = 512 << 10;
 /// Soft state (typing, presence, read marks) that waits for a session; more is dropped, and typing while the client is slow.
 pub const INBOX_SIGNALS: usize = 128;
+
+/// Bytes of the largest frame that is sent: a page of history, or of rooms, in JSON, which writes a control character in
+/// six bytes. Far less in protobuf.
+pub const REPLY_BYTES: usize = {
+    let history = JSON_ESCAPE * (MAX_PAGE_BYTES + MAX_SEALED_BYTES);
+    let rooms = JSON_ESCAPE * MAX_PAGE * (MAX_NAME_BYTES + MAX_TOPIC_BYTES);
+    MAX_PAGE * JSON_ITEM_BYTES + if history > rooms { history } else { rooms }
+};
+/// Bytes of one that JSON escapes.
+const JSON_ESCAPE: usize = 6;
+/// Bytes of an item in JSON but for its texts: names of fields, ids, times.
+const JSON_ITEM_BYTES: usize = 1 << 10;
 
 /// Entries that a hub keeps for a room's followers.
 pub const RING_ENTRIES: usize = 512;

@@ -14,6 +14,8 @@ pub(crate) const IDLE: &str = "IDLE";
 pub(crate) const CLIENT_STALLED: &str = "CLIENT_STALLED";
 /// A unary call's body took too long to come.
 pub(crate) const BODY_TOO_SLOW: &str = "BODY_TOO_SLOW";
+/// The answer to a call is larger than any frame that is sent.
+pub(crate) const REPLY_TOO_LARGE: &str = "REPLY_TOO_LARGE";
 /// The router or the person has too many sessions.
 pub(crate) const TOO_MANY_SESSIONS: &str = "TOO_MANY_SESSIONS";
 /// A hello has too many cursors.

@@ -309,6 +309,29 @@ async fn calls_whose_answers_are_not_read_wait_and_are_answered_later() {
     }
 }
 
+/// JSON writes each control character in six bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_control_characters_is_read_over_every_carrier() {
+    let stage = Stage::new().await;
+    let mut alice = stage.client(Carrier::Grpc, "alice").await;
+    let room = alice.room("r").await;
+    let text = "\u{1}".repeat(16_384);
+    for _ in 0..64 {
+        alice.send(&room, &text).await;
+        alice.ack().await;
+    }
+    let request = ListHistoryRequest { room: room.clone(), page_size: 1_000, ..ListHistoryRequest::default() };
+    for carrier in Carrier::ALL {
+        let mut reader = stage.client(carrier, "alice").await;
+        for _ in 0..2 {
+            let page: ListHistoryResponse =
+                reader.call("hansard.v1.MessageService/ListHistory", &request).await.unwrap();
+            assert_eq!(page.events.len(), 65, "{carrier:?}");
+            assert!(page.events[1..].iter().all(|event| event.text == text), "{carrier:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_close_is_answered() {
     let stage = Stage::new().await;

@@ -78,7 +78,7 @@ impl Performer {
     fn perform_all(&mut self, effects: &mut Vec<Effect>, out: &mut Outbound) -> Option<End> {
         for effect in effects.drain(..) {
             match effect {
-                Effect::Send(frame) => out.push(self.codec.encode(*frame)),
+                Effect::Send(frame) => out.push(self.codec.encode_bounded(*frame)),
                 Effect::Ack(tag, committed) => out.push(self.codec.ack(tag, committed)),
                 Effect::Event(event) => out.push(event.encoded(self.codec)),
                 Effect::Admit(token) => self.admit(token),

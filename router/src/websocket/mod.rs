@@ -19,7 +19,7 @@ use hyper_util::service::TowerToHyperService;
 
 use crate::connection::{self, Codec};
 use crate::edge::Edge;
-use crate::limits::{HEAD_TIMEOUT, HEADER_BYTES};
+use crate::limits::{HEAD_TIMEOUT, HEADER_BYTES, REPLY_BYTES};
 use crate::metrics::Carrier;
 
 /// The subprotocol of ProtoJSON text.
@@ -28,8 +28,9 @@ pub(crate) const JSON: &str = "hansard.v1.json";
 pub(crate) const PROTO: &str = "hansard.v1.proto";
 /// Buffers of a WebSocket, bytes: small, as most connections are idle.
 const BUFFER: usize = 4 << 10;
-/// What may wait inside the WebSocket library, bytes: one frame of any size, and a page of small ones.
-const WRITE_BUFFER: usize = 2 << 20;
+/// What may wait inside the WebSocket library, bytes: the largest frame, behind what it has not written yet. Beyond it the
+/// library ends the connection.
+const WRITE_BUFFER: usize = REPLY_BYTES + 4 * BUFFER;
 /// Messages that are read at all, bytes; those over a frame's bound are answered with what the bound is.
 const READ_BOUND: usize = 1 << 20;
 
