@@ -16,7 +16,7 @@ use crate::limits::Rates;
 use crate::principal::Principal;
 use crate::{reason, refuse};
 
-/// People whose rate is remembered without a session; beyond it those who are not active are forgotten.
+/// People whose rate is remembered without a session; beyond it those who are not active are forgotten, now and then.
 const RATES: usize = 65_536;
 
 #[derive(Debug)]
@@ -31,6 +31,8 @@ struct State {
     by_person: HashMap<PersonId, HashSet<u64>>,
     by_token: HashMap<Arc<str>, HashSet<u64>>,
     rates: HashMap<PersonId, Arc<Mutex<Bucket>>>,
+    /// How many there were when those who are not active were last forgotten.
+    active: usize,
 }
 
 /// All open sessions.
@@ -124,8 +126,10 @@ impl Sessions {
     /// How fast the person goes here, over all sessions and calls.
     pub(crate) fn rate(&self, person: PersonId) -> Arc<Mutex<Bucket>> {
         let mut state = self.lock();
-        if state.rates.len() >= RATES {
+        // When there are twice as many as were active at the last time: as all are looked at, that costs each a little.
+        if state.rates.len() >= RATES.max(state.active * 2) {
             state.rates.retain(|_, rate| Arc::strong_count(rate) > 1);
+            state.active = state.rates.len();
         }
         let Rates { person_per_second, person_burst, .. } = self.rates;
         let bucket = || Arc::new(Mutex::new(Bucket::new(person_per_second, person_burst, Instant::now())));
@@ -214,6 +218,28 @@ mod tests {
         assert_eq!(sessions.leave(a.session), None);
         assert_eq!(sessions.leave(b.session), Some(PersonId::from_bytes([1; 16])));
         assert_eq!((sessions.len(), sessions.lock().by_token.len()), (1, 1));
+    }
+
+    #[test]
+    fn rates_are_forgotten_now_and_then_however_many_are_active() {
+        let sessions = Sessions::new(Rates::default());
+        let person = |number: usize| PersonId::from_bytes((number as u128).to_be_bytes());
+        let remembered = || sessions.lock().rates.len();
+        let mut active: Vec<_> = (0..RATES).map(|number| sessions.rate(person(number))).collect();
+        assert_eq!(remembered(), RATES);
+        // The first one that is too many has all looked at, in vain; those that come and go after it do not.
+        for number in RATES..RATES * 2 {
+            sessions.rate(person(number));
+            assert_eq!(remembered(), number + 1);
+        }
+        active.truncate(10);
+        sessions.rate(person(RATES * 2));
+        assert_eq!(remembered(), 11, "those who are active, and the newest");
+        assert!(Arc::ptr_eq(&active[3], &sessions.rate(person(3))), "who is active keeps the same rate");
+        for number in 0..RATES * 3 {
+            sessions.rate(person(number));
+            assert!(remembered() <= RATES);
+        }
     }
 
     #[test]
