@@ -35,6 +35,8 @@ use perform::Performer;
 
 /// Frames that are taken from a client before the session's effects are done: few, as each may have several.
 const FRAMES_AT_ONCE: usize = 32;
+/// Live entries that are taken before their bytes are looked at: at most 1 MiB of texts.
+const ENTRIES_AT_ONCE: usize = 64;
 
 /// Drives a session until it ends.
 pub(crate) async fn serve(
@@ -161,7 +163,8 @@ impl Connection {
     fn pump(&mut self, effects: &mut Vec<Effect>) -> bool {
         let before = effects.len();
         let rings = self.performer.rings();
-        self.session.pump(OUTBOUND_FRAMES.saturating_sub(self.outbound.len()), &rings, effects);
+        let room = OUTBOUND_FRAMES.saturating_sub(self.outbound.len());
+        self.session.pump(room.min(ENTRIES_AT_ONCE), &rings, effects);
         effects.len() > before
     }
 
