@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use rand::Rng;
 
 use super::{Fault, Kind, Lane, Outcome, only};
@@ -24,6 +24,9 @@ pub(super) const KIND: Kind = Kind {
 /// So soon a node takes no more messages, or ends.
 const FELT: Duration = Duration::from_secs(5);
 
+/// Bytes that are spared in one try after the other.
+const SPARE: [u64; 4] = [1 << 20, 4 << 20, 16 << 20, 64 << 20];
+
 struct FullDisk {
     /// Bytes that stay free.
     left: u64,
@@ -35,8 +38,13 @@ impl Fault for FullDisk {
         let slot = only(rig, nodes)?;
         let filler = slot.volume.path().join("filler");
         self.filler = Some(filler.clone());
-        let take = slot.volume.free_bytes()?.saturating_sub(self.left + (1 << 20));
-        sh(&format!("fallocate -l {take} {}", filler.display()))?;
+        // The node writes meanwhile, gigabytes where it takes a snapshot: what was free may not be any more.
+        let fill = |spare: u64| -> Result<()> {
+            let take = slot.volume.free_bytes()?.saturating_sub(self.left + spare);
+            sh(&format!("fallocate -l {take} {path} || {{ rm -f {path}; false; }}", path = filler.display())).map(drop)
+        };
+        let mut tries = SPARE.into_iter().map(fill);
+        tries.find(Result::is_ok).ok_or_else(|| anyhow!("whatever fills the disk of {} is too large", slot.name))??;
         let what = format!("{}: {} MiB left", slot.name, slot.volume.free_bytes()? >> 20);
         let felt = || slot.process.ended().is_some() || slot.process.pid().is_none() || refuses_more(slot);
         Ok(if rig.wait(FELT, felt) {
