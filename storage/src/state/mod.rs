@@ -39,7 +39,7 @@ impl ShardRows {
 
     /// Up to where the log was applied.
     pub fn applied(&self) -> Option<AppliedMark> {
-        self.shard.current().applied.clone()
+        self.shard.applied()
     }
 
     /// Up to where a crash keeps the rows: what the log may be purged to.

@@ -17,18 +17,20 @@ use crate::options::FatalHook;
 use crate::snapshot::partial::PartialRow;
 use crate::stats::Stats;
 
-/// A shard's rows at this moment.
+/// A shard's generation of rows at this moment.
 pub(crate) struct Current {
     pub(crate) row: ShardRow,
-    pub(crate) applied: Option<AppliedMark>,
     pub(crate) gone: bool,
 }
 
 /// One shard's tables.
 pub(crate) struct ShardTables {
     pub(crate) id: ShardId,
-    /// Read-locked while rows are read, so that a generation is not dropped under a reader.
+    /// Read-locked while rows are read, so that a generation is not dropped under a reader; written by the switch to a new one and
+    /// by a removal only, which wait for readers and have new ones wait.
     current: RwLock<Current>,
+    /// Apart from `current`: a commit waits for no reader. Set after the write of its rows.
+    applied: Mutex<Option<AppliedMark>>,
     durable: Mutex<Option<LogPosition>>,
     /// Held by commits and by the switch to a new generation.
     writing: Mutex<()>,
@@ -44,6 +46,15 @@ impl ShardTables {
 
     pub(super) fn current_mut(&self) -> RwLockWriteGuard<'_, Current> {
         self.current.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Up to where the log was applied.
+    pub(crate) fn applied(&self) -> Option<AppliedMark> {
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_applied(&self, mark: AppliedMark) {
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
     }
 
     /// Up to where a crash keeps the rows.
@@ -106,10 +117,11 @@ impl Tables {
     /// Takes over a shard that the directory has. All of it is durable.
     pub(crate) fn adopt(&self, id: ShardId, listed: Listed) {
         let durable = listed.mark.as_ref().map(AppliedMark::position);
-        let current = Current { row: listed.row, applied: listed.mark, gone: false };
+        let current = Current { row: listed.row, gone: false };
         let tables = ShardTables {
             id,
             current: RwLock::new(current),
+            applied: Mutex::new(listed.mark),
             durable: Mutex::new(durable),
             writing: Mutex::new(()),
             installing: AtomicBool::new(false),
@@ -184,17 +196,17 @@ impl Tables {
             if current.gone {
                 return Err(StoreError::ShardGone);
             }
-            let before = current.applied.as_ref().map(|m| m.index);
-            assert!(before <= Some(mark.index), "applied goes back from {before:?} to {}", mark.index);
             current.row.keyspace
         };
+        let before = shard.applied().map(|m| m.index);
+        assert!(before <= Some(mark.index), "applied goes back from {before:?} to {}", mark.index);
         let mut ops = ops(keyspace, changes);
         let row = directory::mark_row(&mark, front.synced().min(mark.index));
         ops.push(WriteOp::Put(directory::mark_key(shard.id).into(), row.into()));
         self.write(ops)?;
         failpoint::pass(Point::StateCommitted);
         // After the write: a flush that sees the mark covers the rows.
-        shard.current_mut().applied = Some(mark);
+        shard.set_applied(mark);
         Ok(())
     }
 
@@ -218,7 +230,7 @@ impl Tables {
     /// One at a time.
     fn flush_now(&self) -> Result<(), StoreError> {
         let shards: Vec<_> = self.shards().values().cloned().collect();
-        let marks: Vec<_> = shards.iter().map(|s| s.current().applied.as_ref().map(AppliedMark::position)).collect();
+        let marks: Vec<_> = shards.iter().map(|s| s.applied().map(|mark| mark.position())).collect();
         let before = self.unflushed();
         at(Point::StateFlush).and_then(|()| self.engine.flush()).map_err(|e| self.failed(e))?;
         failpoint::pass(Point::StateFlushed);
@@ -256,7 +268,9 @@ impl Tables {
             ])?;
             shard.set_partial(None);
             let old = current.row.keyspace;
-            (current.row, current.applied) = (row, Some(mark));
+            current.row = row;
+            // Before the lock goes: nobody sees the new rows with the old mark.
+            shard.set_applied(mark);
             old
         };
         self.flush()?;
@@ -295,9 +309,8 @@ impl Tables {
     /// Takes over snapshots that can go on, and drops keyspaces that no shard uses: what an interrupted install or removal left.
     pub(crate) fn sweep(&self) -> Result<(), StoreError> {
         for (id, row) in directory::partials(self.engine.as_ref())? {
-            let wanted = |shard: &Arc<ShardTables>| {
-                shard.current().applied.as_ref().is_none_or(|applied| applied.index < row.mark.index)
-            };
+            let wanted =
+                |shard: &Arc<ShardTables>| shard.applied().is_none_or(|applied| applied.index < row.mark.index);
             match self.shard(id).filter(wanted) {
                 Some(shard) => shard.set_partial(Some(row)),
                 None => self.write(vec![WriteOp::Delete(directory::partial_key(id).into())])?,
