@@ -15,7 +15,7 @@ pub use facts::{facts, first_answer, membership};
 pub use feed::{feed, room_head};
 pub use history::{HistoryRequest, Page, history};
 pub use leaf::{Leaf, leaf};
-pub use members::{MemberView, members};
+pub use members::{MemberView, Members, members};
 pub use rooms::{RoomFilter, RoomView, list_rooms, room_view};
 pub use unread::{Unread, unread, unread_all};
 

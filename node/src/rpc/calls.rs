@@ -245,10 +245,19 @@ async fn members(
     wanted: &wire::ScanMembers,
 ) -> Result<wire::MemberPage, Status> {
     let room: RoomId = id_of_bytes("room", &wanted.room)?;
-    let after = optional_id_of_bytes("after", &wanted.after)?;
-    let limit = limit(wanted.limit);
-    let listing = read(shard, move |rows| read::members(rows, principal.person, room, after, limit)).await?;
-    Ok(wire::MemberPage { members: listing.items.into_iter().map(views::member).collect(), more: listing.more })
+    let mut after = optional_id_of_bytes("after", &wanted.after)?;
+    let (limit, mut members) = (limit(wanted.limit), Vec::new());
+    // A read passes over a bounded number of people who have left; the next one goes on after them, when its turn comes.
+    loop {
+        let left = limit - members.len();
+        let page = read(shard, move |rows| read::members(rows, principal.person, room, after, left)).await?;
+        members.extend(page.items.into_iter().map(views::member));
+        let more = page.next.is_some();
+        if !more || members.len() == limit {
+            return Ok(wire::MemberPage { members, more });
+        }
+        after = page.next;
+    }
 }
 
 async fn unread(
