@@ -12,20 +12,23 @@ use hansard_domain::ShardId;
 use hansard_proto::cluster::v1 as wire;
 use hansard_proto::cluster::v1::peer_service_client::PeerServiceClient;
 use hansard_runtime::net::{Role, Tls, Transport, channel};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
+use tokio::sync::oneshot::error::RecvError;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 use super::detector::{Detector, SILENT_BEATS};
 use super::handshake::Handshake;
-use super::link::Link;
+use super::link::{Link, Receipt};
 use super::node_info::NodeInfo;
 
 /// The first pause before a lost stream is opened again; doubled up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause: a node that comes back is found within a second.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// How long an append may wait for its turn on the stream: what may wait before it leaves in half of that on the slowest link.
+const MAX_QUEUED: Duration = Duration::from_secs(30);
 /// Largest message on a consensus stream, bytes: an append of 1 MiB of entries, one entry above it, and what wraps them.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
@@ -192,7 +195,8 @@ impl Peer {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Sends a request; the answer is awaited apart, so that requests can be pipelined in the order of these calls.
+    /// Sends a request; the answer is awaited apart, so that appends can be pipelined in the order of these calls. An append that
+    /// waits for others has its time once it is on its way.
     pub(super) async fn send(
         &self,
         shard: ShardId,
@@ -200,11 +204,12 @@ impl Peer {
         within: Duration,
     ) -> Result<Pending, PeerError> {
         let link = self.link().ok_or(PeerError::Down { node: self.id })?;
-        let deadline = Instant::now() + within;
-        let sent = tokio::time::timeout_at(deadline, link.send(shard, call)).await;
-        let answer = sent.map_err(|_| PeerError::Late { node: self.id, after: within })?;
-        let answer = answer.ok_or(PeerError::Down { node: self.id })?;
-        Ok(Pending { node: self.id, within, deadline, answer, result: None })
+        let urgent = link.is_urgent(shard, &call);
+        let deadline = Instant::now() + if urgent { within } else { MAX_QUEUED };
+        let queued = tokio::time::timeout_at(deadline, link.send(shard, call, urgent)).await;
+        let receipt = queued.map_err(|_| PeerError::Late { node: self.id, after: within })?;
+        let receipt = receipt.ok_or(PeerError::Down { node: self.id })?;
+        Ok(Pending { node: self.id, within, deadline, receipt, result: None })
     }
 
     /// Sends a request and awaits its answer.
@@ -223,7 +228,7 @@ pub(super) struct Pending {
     node: u64,
     within: Duration,
     deadline: Instant,
-    answer: oneshot::Receiver<wire::ConsensusResponse>,
+    receipt: Receipt,
     result: Option<Result<wire::consensus_response::Answer, PeerError>>,
 }
 
@@ -231,13 +236,24 @@ impl Pending {
     /// Waits until there is an answer or its time is over. Cancel safe.
     pub(super) async fn ready(&mut self) {
         if self.result.is_none() {
-            let answered = tokio::time::timeout_at(self.deadline, &mut self.answer).await;
-            self.result = Some(match answered {
+            self.result = Some(match self.response().await {
                 Err(_) => Err(PeerError::Late { node: self.node, after: self.within }),
                 Ok(Err(_)) => Err(PeerError::Down { node: self.node }),
                 Ok(Ok(response)) => self.read(response),
             });
         }
+    }
+
+    /// Waits until it has left, then for its response.
+    async fn response(&mut self) -> Result<Result<wire::ConsensusResponse, RecvError>, Elapsed> {
+        if let Some(leaves) = &mut self.receipt.leaves {
+            // Not told: the link has ended, which the answer tells, too.
+            if let Ok(arrives) = tokio::time::timeout_at(self.deadline, leaves).await? {
+                self.deadline = arrives + self.within;
+            }
+            self.receipt.leaves = None;
+        }
+        tokio::time::timeout_at(self.deadline, &mut self.receipt.answer).await
     }
 
     /// The answer.
@@ -280,7 +296,7 @@ async fn run_link(peer: &Arc<Peer>, detector: &Detector, beat: Duration) -> Resu
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let (link, requests) = Link::new();
-    let mut answers = client.consensus(peer.request(ReceiverStream::new(requests))).await?.into_inner();
+    let mut answers = client.consensus(peer.request(requests)).await?.into_inner();
     tracing::info!(node = peer.id, address = %peer.node().address, "consensus link is up");
     *peer.link.write().expect("no holder panics") = Some(link.clone());
     detector.connected(peer.id);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt};
 use openraft::errors::RPCError;
 use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
@@ -16,6 +17,9 @@ use super::types::Types;
 /// election what is committed, so nobody waits for it; at 25 entries a second of a shard most of them ride.
 const RIDE: Duration = Duration::from_millis(40);
 
+/// An append that waits for room on the link, and what becomes of it.
+type Sending<'s> = BoxFuture<'s, (AppendEntriesRequest<Types>, Result<InFlight, RPCError<Types>>)>;
+
 /// A pipeline of appends.
 pub(super) struct Pipeline<'s, S> {
     client: &'s Client,
@@ -26,6 +30,8 @@ pub(super) struct Pipeline<'s, S> {
     riders: Riders<AppendEntriesRequest<Types>>,
     /// After entries that were committed long ago, others wait until then.
     rests_until: Option<Instant>,
+    /// One at a time; answers to those before are taken meanwhile.
+    sending: Option<Sending<'s>>,
     in_flight: VecDeque<InFlight>,
 }
 
@@ -39,6 +45,7 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
             failed: false,
             riders,
             rests_until: None,
+            sending: None,
             in_flight: VecDeque::new(),
         }
     }
@@ -54,19 +61,25 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
     }
 
     async fn advance(&mut self) -> Result<Option<StreamAppendResult<Types>>, RPCError<Types>> {
-        while !(self.drained && self.in_flight.is_empty()) {
+        while !(self.drained && self.sending.is_none() && self.in_flight.is_empty()) {
             let rests_until = self.rests_until.filter(|until| *until > Instant::now());
-            let may_take = !self.drained && self.in_flight.len() < self.client.window && rests_until.is_none();
-            let leaves_at = self.riders.leaves_at();
+            let may_send = self.sending.is_none();
+            let may_take =
+                may_send && !self.drained && self.in_flight.len() < self.client.window && rests_until.is_none();
+            let leaves_at = self.riders.leaves_at().filter(|_| may_send);
             tokio::select! {
                 biased;
+                (request, sent) = done(&mut self.sending) => {
+                    self.sending = None;
+                    self.sent(&request, sent?);
+                }
                 request = self.requests.next(), if may_take => {
                     self.drained = request.is_none();
                     let leaves = match request {
                         None => self.riders.leave(),
                         Some(request) => self.riders.take(request, Instant::now()),
                     };
-                    self.send(leaves).await?;
+                    self.send(leaves);
                 }
                 () = answered(&mut self.in_flight) => {
                     let Some(oldest) = self.in_flight.pop_front() else { continue };
@@ -74,7 +87,7 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
                 }
                 () = tokio::time::sleep_until(leaves_at.unwrap_or_else(Instant::now)), if leaves_at.is_some() => {
                     let leaves = self.riders.leave();
-                    self.send(leaves).await?;
+                    self.send(leaves);
                 }
                 () = tokio::time::sleep_until(rests_until.unwrap_or_else(Instant::now)), if rests_until.is_some() => {}
             }
@@ -82,15 +95,24 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
         Ok(None)
     }
 
-    async fn send(&mut self, request: Option<AppendEntriesRequest<Types>>) -> Result<(), RPCError<Types>> {
-        let Some(request) = request else { return Ok(()) };
-        let sent = self.client.send(&request).await?;
-        match is_history(&request) {
+    /// Begins to send; none is being sent.
+    fn send(&mut self, request: Option<AppendEntriesRequest<Types>>) {
+        let client = self.client;
+        self.sending = request.map(|request| {
+            let sending: Sending<'s> = Box::pin(async move {
+                let sent = client.send(&request).await;
+                (request, sent)
+            });
+            sending
+        });
+    }
+
+    fn sent(&mut self, request: &AppendEntriesRequest<Types>, sent: InFlight) {
+        match is_history(request) {
             true => self.rests_until = Some(self.client.transfers.history(Instant::now(), sent.bytes)),
             false => self.client.transfers.live(sent.bytes),
         }
         self.in_flight.push_back(sent);
-        Ok(())
     }
 }
 
@@ -98,6 +120,14 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
 fn is_history(request: &AppendEntriesRequest<Types>) -> bool {
     let (Some(last), Some(committed)) = (request.entries.last(), &request.leader_commit) else { return false };
     last.position().index + CLOSE < committed.index
+}
+
+/// Waits until what is being sent is queued, or has failed; for ever if there is none.
+async fn done<T>(sending: &mut Option<BoxFuture<'_, T>>) -> T {
+    match sending {
+        Some(sending) => sending.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until the oldest has its answer; for ever if there is none.

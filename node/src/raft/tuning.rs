@@ -21,7 +21,8 @@ pub struct Tuning {
     /// A node from which nothing came for so long is held to be lost, and its leaderships are taken over as soon as a majority
     /// holds it lost. Three heartbeats: one may be late and one lost.
     pub silence: Duration,
-    /// How long one consensus request waits for its answer before the link is held to be slow.
+    /// How long one consensus request waits for its answer before the link is held to be slow; an append from when it is on its way,
+    /// with the time that what left before it may take.
     pub request_timeout: Duration,
     /// How long a proposal waits for its commit before its outcome is told to be unknown.
     pub propose_timeout: Duration,
