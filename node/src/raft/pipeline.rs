@@ -11,11 +11,15 @@ use tokio::time::Instant;
 
 use super::network::{Client, InFlight};
 use super::tuning::CLOSE;
-use super::types::Types;
+use super::types::{LogId, Types};
 
 /// How long the news of a commit waits for entries to ride with. Followers show nobody what they apply, and an heir learns at its
 /// election what is committed, so nobody waits for it; at 25 entries a second of a shard most of them ride.
 const RIDE: Duration = Duration::from_millis(40);
+
+/// How long entries wait for their commit, with none meanwhile, until they are held to wait for a follower that catches up. More than
+/// the way to a far quorum, and far less than anybody's patience.
+const STALL: Duration = Duration::from_millis(300);
 
 /// An append that waits for room on the link, and what becomes of it.
 type Sending<'s> = BoxFuture<'s, (AppendEntriesRequest<Types>, Result<InFlight, RPCError<Types>>)>;
@@ -30,6 +34,7 @@ pub(super) struct Pipeline<'s, S> {
     riders: Riders<AppendEntriesRequest<Types>>,
     /// After entries that were committed long ago, others wait until then.
     rests_until: Option<Instant>,
+    commits: Commits,
     /// One at a time; answers to those before are taken meanwhile.
     sending: Option<Sending<'s>>,
     in_flight: VecDeque<InFlight>,
@@ -45,6 +50,7 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
             failed: false,
             riders,
             rests_until: None,
+            commits: Commits::default(),
             sending: None,
             in_flight: VecDeque::new(),
         }
@@ -108,9 +114,13 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
     }
 
     fn sent(&mut self, request: &AppendEntriesRequest<Types>, sent: InFlight) {
-        match is_history(request) {
-            true => self.rests_until = Some(self.client.transfers.history(Instant::now(), sent.bytes)),
-            false => self.client.transfers.live(sent.bytes),
+        let (transfers, now) = (&self.client.transfers, Instant::now());
+        if !is_history(request) {
+            transfers.live(sent.bytes);
+        } else if self.commits.stall(index(&request.leader_commit), transfers.last_index(), now) {
+            transfers.awaited_history(sent.bytes);
+        } else {
+            self.rests_until = Some(transfers.history(now, sent.bytes));
         }
         self.in_flight.push_back(sent);
     }
@@ -120,6 +130,35 @@ impl<'s, S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Pipeline<'s, S> 
 fn is_history(request: &AppendEntriesRequest<Types>) -> bool {
     let (Some(last), Some(committed)) = (request.entries.last(), &request.leader_commit) else { return false };
     last.position().index + CLOSE < committed.index
+}
+
+fn index(at: &Option<LogId>) -> u64 {
+    at.as_ref().map_or(0, |at| at.index)
+}
+
+/// Whether commits go on while a follower catches up. Where there is no quorum without it they do not: then it is new entries that wait
+/// for the old ones, and the rate that spares those who talk would make them wait longer.
+#[derive(Default)]
+struct Commits {
+    /// How far the log was committed when entries were first seen to wait, and when that was.
+    stands: Option<(u64, Instant)>,
+}
+
+impl Commits {
+    /// Whether entries up to `last` wait, and have for long, while nothing is committed after `committed`.
+    fn stall(&mut self, committed: u64, last: u64, now: Instant) -> bool {
+        if last <= committed {
+            self.stands = None;
+            return false;
+        }
+        match self.stands {
+            Some((at, since)) if at == committed => now >= since + STALL,
+            _ => {
+                self.stands = Some((committed, now));
+                false
+            }
+        }
+    }
 }
 
 /// Waits until what is being sent is queued, or has failed; for ever if there is none.
@@ -206,6 +245,23 @@ mod tests {
         assert!(!is_history(&append(Some(100), Some(100 + CLOSE))), "who lacks no more keeps up");
         assert!(!is_history(&append(Some(100), None)), "nothing is committed: a new leader's own");
         assert!(!is_history(&append(None, Some(1_000))), "a heartbeat is no history");
+    }
+
+    #[test]
+    fn commits_stall_when_entries_wait_and_none_is_committed_for_long() {
+        let (mut commits, now) = (Commits::default(), Instant::now());
+        let after = |waits: u32| now + STALL * waits / 10;
+        assert!(!commits.stall(1_000, 1_000, after(0)));
+        assert!(!commits.stall(1_000, 1_000, after(50)), "nothing waits, however long nothing is said");
+        assert!(!commits.stall(1_000, 1_003, after(51)));
+        assert!(!commits.stall(1_000, 1_003, after(60)), "entries have just left");
+        assert!(commits.stall(1_000, 1_003, after(61)));
+        assert!(commits.stall(1_000, 1_003, after(99)), "until the follower is needed no more");
+        assert!(!commits.stall(1_003, 1_005, after(100)), "others commit again");
+        assert!(!commits.stall(1_006, 1_008, after(120)), "and go on");
+        assert!(commits.stall(1_006, 1_008, after(130)));
+        assert!(!commits.stall(1_008, 1_008, after(131)));
+        assert!(!commits.stall(1_008, 1_009, after(150)), "what waits now has not waited before");
     }
 
     /// How many entries, and how far they are committed.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hansard_domain::ShardId;
+use hansard_storage::ShardLog;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
@@ -20,31 +21,44 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const OLD_FOR_NEW: u64 = 2;
 
 /// The bounds of one node.
-#[derive(Debug)]
 pub struct Transfers {
     /// What is sent.
-    pub(super) sending: Pacer,
+    pub(super) sending: Arc<Pacer>,
     /// What is taken in.
-    pub(super) taking: Pacer,
+    pub(super) taking: Arc<Pacer>,
     /// Old entries of the log that are sent.
-    history: Pacer,
-    slots: Semaphore,
+    history: Arc<Pacer>,
+    slots: Arc<Semaphore>,
     /// How long what is left of an interrupted transfer is kept, at either end.
     pub(super) keep: Duration,
+    /// The log that is sent, where these are the bounds of one shard.
+    log: Option<ShardLog>,
 }
 
 impl Transfers {
     /// So many bytes a second of snapshots are sent, and as many taken in, and as many of old entries sent; interrupted transfers
     /// may go on for so long.
     pub fn new(bytes_per_second: u64, keep: Duration) -> Arc<Transfers> {
-        let pacer = || Pacer::new(bytes_per_second);
+        let pacer = || Arc::new(Pacer::new(bytes_per_second));
+        let slots = Arc::new(Semaphore::new(SENT_AT_ONCE));
+        Arc::new(Transfers { sending: pacer(), taking: pacer(), history: pacer(), slots, keep, log: None })
+    }
+
+    /// The same bounds, for the shard with this log.
+    pub fn of_shard(&self, log: ShardLog) -> Arc<Transfers> {
         Arc::new(Transfers {
-            sending: pacer(),
-            taking: pacer(),
-            history: pacer(),
-            slots: Semaphore::new(SENT_AT_ONCE),
-            keep,
+            sending: self.sending.clone(),
+            taking: self.taking.clone(),
+            history: self.history.clone(),
+            slots: self.slots.clone(),
+            keep: self.keep,
+            log: Some(log),
         })
+    }
+
+    /// Index of the last entry in the shard's log; 0 if there is none.
+    pub(super) fn last_index(&self) -> u64 {
+        self.log.as_ref().and_then(|log| log.bounds().last).map_or(0, |(_, index)| index)
     }
 
     /// Bytes of snapshots that were sent, those included that did not arrive.
@@ -60,9 +74,17 @@ impl Transfers {
     /// Entries are sent that a follower lacks for long: when the next of them may follow. A follower that took all that it lacks as
     /// fast as it can would keep the disks and processors from those who talk.
     pub(super) fn history(&self, now: Instant, bytes: usize) -> Instant {
-        let turn = self.history.turn(now, bytes) + self.history.time_of(bytes as u64);
+        let latest = now + LONGEST_PAUSE;
+        let next = self.history.turn(now, bytes) + self.history.time_of(bytes as u64);
+        // What the rate was exceeded by is no debt: whoever is left would pay for all.
+        self.history.free_by(latest);
         self.history.passed.fetch_add(bytes as u64, Ordering::Relaxed);
-        turn.min(now + LONGEST_PAUSE)
+        next.min(latest)
+    }
+
+    /// Entries are sent for which those who talk wait: no rate holds them up, and they hold up nobody's.
+    pub(super) fn awaited_history(&self, bytes: usize) {
+        self.history.passed.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// New entries are sent, which lets old ones pass: see [`OLD_FOR_NEW`].
@@ -119,6 +141,12 @@ impl Pacer {
         *free_from = free_from.and_then(|free| free.checked_sub(self.time_of(bytes)));
     }
 
+    /// Who comes next waits until then at the latest.
+    fn free_by(&self, latest: Instant) {
+        let mut free_from = self.free_from.lock().unwrap_or_else(PoisonError::into_inner);
+        *free_from = free_from.map(|free| free.min(latest));
+    }
+
     fn time_of(&self, bytes: u64) -> Duration {
         Duration::from_secs_f64(bytes as f64 / self.bytes_per_second as f64)
     }
@@ -164,6 +192,29 @@ mod tests {
         assert_eq!(after(100), Duration::from_millis(100), "and are not saved up");
         assert_eq!(after(1_000_000), LONGEST_PAUSE);
         assert_eq!(transfers.history_bytes(), 1_000_400);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_that_was_not_held_is_no_debt() {
+        let transfers = Transfers::new(1_000, Duration::ZERO);
+        let mut now = Instant::now();
+        // 100 shards are behind, and each sends what takes a tenth of a second whenever it has rested: ten times the rate.
+        for _ in 0..30 {
+            for _ in 0..100 {
+                assert!(transfers.history(now, 100) <= now + LONGEST_PAUSE);
+            }
+            now += LONGEST_PAUSE;
+        }
+        // One is left.
+        assert_eq!(transfers.history(now, 100), now + Duration::from_millis(100));
+        let shard = transfers.history(now, 100) - now;
+        transfers.awaited_history(1_000_000);
+        assert_eq!(
+            transfers.history(now, 100) - now,
+            shard + Duration::from_millis(100),
+            "others do not pay for those"
+        );
+        assert_eq!(transfers.history_bytes(), 30 * 100 * 100 + 300 + 1_000_000);
     }
 
     #[tokio::test(start_paused = true)]

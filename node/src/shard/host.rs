@@ -253,7 +253,7 @@ impl ShardHost {
         let loaded = blocking(|| StateMachine::load(store.clone(), view_told, sink.clone(), progress.clone(), cache));
         let machine = loaded.map_err(|source| HostError::State { shard, source })?;
         let log = LogStore::new(store.log(), tuning.append_bytes);
-        let (transfers, window) = (self.transfers.clone(), tuning.appends_in_flight);
+        let (transfers, window) = (self.transfers.of_shard(store.log()), tuning.appends_in_flight);
         let network = Network::new(shard, peers.clone(), transfers, window, tuning.request_timeout);
         let group = Group::new(local.id, config, network, log, machine).await;
         let group = group.map_err(|error| HostError::Group { shard, reason: error.to_string() })?;
