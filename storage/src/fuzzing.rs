@@ -52,8 +52,11 @@ pub fn segment_header(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {
     Ok(whole[..SegmentHeader::BYTES].to_vec())
 }
 
-/// The store whose log's records these are.
-const STORE: [u8; 16] = *b"HRa store's id..";
+/// The store whose log's records these are, and those of the golden file.
+const STORE: [u8; 16] = [0x77; 16];
+
+/// What the checksums of its records start from.
+pub const RECORD_SEED: u32 = 0x7777_7777;
 
 /// A record of the log: the first one in `bytes`, and only that is given back.
 pub fn log_record(bytes: &[u8]) -> Result<Vec<u8>, CodecError> {

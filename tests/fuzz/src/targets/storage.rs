@@ -33,7 +33,7 @@ fn seal_record(input: &mut [u8]) {
     const HEAD: usize = 32;
     let Some(len) = input.get(4..8).map(|len| u32::from_be_bytes(len.try_into().expect("four bytes"))) else { return };
     let Some(body) = input.get(HEAD..HEAD.saturating_add(len as usize)) else { return };
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&input[..HEAD - 4]), body);
+    let crc = crc32c::crc32c_append(crc32c::crc32c_append(storage::RECORD_SEED, &input[..HEAD - 4]), body);
     input[HEAD - 4..HEAD].copy_from_slice(&crc.to_be_bytes());
 }
 
