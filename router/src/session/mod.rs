@@ -9,6 +9,8 @@ mod follow;
 mod frames;
 mod owed;
 #[cfg(test)]
+mod rate_tests;
+#[cfg(test)]
 mod splice_tests;
 #[cfg(test)]
 mod tests;
