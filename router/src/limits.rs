@@ -16,7 +16,7 @@ pub const STALLED_TIMEOUT: Duration = Duration::from_secs(30);
 /// So is one that does not take in so long all that waited for it, if that is more than [`BACKLOG_BYTES`].
 pub const BACKLOG_TIMEOUT: Duration = Duration::from_secs(90);
 /// What may wait for a client that takes something now and then, bytes: more than its follows alone leave there, which are
-/// a full queue, [`MAX_PAGES`] pages, and the live entries that are taken at once.
+/// a full queue, [`MAX_PAGES`] pages, and the live entries that are taken at once; unless JSON escapes much of them.
 pub const BACKLOG_BYTES: usize = 3 << 20;
 /// Longest agent string in a hello, bytes.
 pub const MAX_AGENT_BYTES: usize = 128;

@@ -202,7 +202,7 @@ impl RaftNetworkV2<Types> for Client {
         };
         let offering = send_snapshot::offer(self.shard, &self.peer, &meta, self.within);
         let mut cancel = std::pin::pin!(cancel);
-        // A node that is away keeps no log, and none who waits for a turn.
+        // A node that is away holds no log and takes no turn; for one that answers the log is held from now on.
         let taken = tokio::select! {
             closed = &mut cancel => return Err(StreamingError::Closed(closed)),
             taken = offering => taken?,
