@@ -127,10 +127,16 @@ async fn move_shard(node: &Arc<Node>, view: &MetaView, shard: ShardId, voters: V
     }
     let leader = node.directory.leader(shard).map(|(_, leader)| leader);
     if let Some(leader) = leader.filter(|leader| !voters.contains(leader)) {
-        let heir = place.voters.iter().find(|id| **id != leader && voters.contains(id) && node.reachable(**id));
-        if let Some(heir) = heir {
-            adjust(node, view, shard, Change::Leader(*heir), SEARCH).await?;
+        let heirs = place.voters.iter().filter(|id| **id != leader && voters.contains(id) && node.reachable(**id));
+        let mut handed = Ok(());
+        for heir in heirs {
+            // One that has yet to catch up is refused, and another may not be.
+            handed = adjust(node, view, shard, Change::Leader(*heir), Duration::ZERO).await;
+            if handed.is_ok() {
+                break;
+            }
         }
+        handed?;
     }
     let epoch = place.epoch + 1;
     adjust(node, view, shard, Change::Voters(wire::VoterChange { nodes: wanted, epoch }), SEARCH).await?;

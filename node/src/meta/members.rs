@@ -13,6 +13,7 @@ use hansard_proto::{cluster::v1 as wire, convert::bytes};
 
 use super::{commands, info_of};
 use crate::{
+    raft::NodeInfo,
     shard::{MembershipError, MetaShard},
     state::Node,
 };
@@ -94,7 +95,8 @@ pub(super) async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) ->
         .filter(|candidate| voters.contains(&candidate.id) || learners.contains(&candidate.id))
         .collect();
     if !active.iter().any(|candidate| candidate.id == node.local.id)
-        && let Some(heir) = active.iter().find(|candidate| candidate.reachable && voters.contains(&candidate.id))
+        && let Some(heir) =
+            active.iter().find(|candidate| candidate.reachable && meta.may_hand_over(candidate.id).is_ok())
     {
         meta.transfer_leader(heir.id).await.map_err(|error| error.to_string())?;
         return Ok(true);
@@ -124,9 +126,12 @@ pub(super) async fn move_meta(
     voters: &[u64],
 ) -> Result<(), String> {
     if !voters.contains(&node.local.id) {
-        let stays = |voter: &&crate::raft::NodeInfo| voters.contains(&voter.id) && node.reachable(voter.id);
         let status = meta.status();
-        let heir = status.voters.iter().find(stays).ok_or("no voter that stays is within reach")?;
+        let takes_over = |voter: &&NodeInfo| {
+            voters.contains(&voter.id) && node.reachable(voter.id) && meta.may_hand_over(voter.id).is_ok()
+        };
+        let heir =
+            status.voters.iter().find(takes_over).ok_or("no voter that stays is within reach and has the log")?;
         // The heir goes on with what placement still wants.
         return meta.transfer_leader(heir.id).await.map_err(|error| error.to_string());
     }

@@ -22,12 +22,13 @@ use super::entry::Entry;
 use super::node_info::Member;
 use super::peers::{Peer, PeerError, Peers, Pending};
 use super::pipeline::Pipeline;
+use super::send_snapshot::Sending;
 use super::shelf::Delivered;
 use super::snapshot::SnapshotHandle;
 use super::transfers::Transfers;
 use super::tuning::CLOSE;
 use super::types::{LogId, Snapshot, Types, Vote};
-use super::{send_snapshot, wire};
+use super::wire;
 
 type AppendAnswers<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Types>>>;
 
@@ -200,18 +201,22 @@ impl RaftNetworkV2<Types> for Client {
         let Snapshot { meta, snapshot: SnapshotHandle::Outgoing(outgoing) } = snapshot else {
             return Err(StreamingError::Network(NetworkError::from_string("this snapshot has no rows to send")));
         };
-        let offering = send_snapshot::offer(self.shard, &self.peer, &meta, self.within);
+        let mut sending = Sending::new(self.shard, &self.peer, &meta)?;
         let mut cancel = std::pin::pin!(cancel);
         // A node that is away holds no log and takes no turn; for one that answers the log is held from now on.
-        let taken = tokio::select! {
+        tokio::select! {
             closed = &mut cancel => return Err(StreamingError::Closed(closed)),
-            taken = offering => taken?,
-        };
+            taken = sending.offer() => drop(taken?),
+        }
         outgoing.hold();
+        if self.transfers.purged_index() > outgoing.source.mark().index {
+            let reason = "the log that follows the snapshot was purged meanwhile: a newer one is to be sent";
+            return Err(StreamingError::Network(NetworkError::from_string(reason)));
+        }
         let sending = async {
             // Its time begins when its turn comes.
             let _slot = self.transfers.slot(self.shard).await;
-            let sending = send_snapshot::send(self.shard, &self.peer, &self.transfers, vote, &meta, &outgoing, taken);
+            let sending = sending.send(&self.transfers, vote, &outgoing);
             let late = |_| Err(StreamingError::Network(NetworkError::from_string("the snapshot took too long")));
             tokio::time::timeout(option.soft_ttl(), sending).await.unwrap_or_else(late)
         };

@@ -25,57 +25,63 @@ use super::wire as convert;
 
 /// The version of the rows' format that this code sends and takes.
 pub(super) const ROWS_FORMAT: u32 = 1;
+/// How long a peer may take to say what it has: a connection of its own over a link that others' entries fill.
+const OFFER: Duration = Duration::from_secs(15);
 /// Chunks read ahead of the network, at most 1 MiB each.
 const AHEAD: usize = 2;
 
-fn client(peer: &Peer) -> Result<PeerServiceClient<Channel>, StreamingError<Types>> {
-    let channel = peer.channel().map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))?;
-    Ok(PeerServiceClient::new(channel).max_encoding_message_size(MAX_MESSAGE_BYTES))
+/// A snapshot on its way to a peer, over one connection.
+pub(super) struct Sending<'a> {
+    shard: ShardId,
+    peer: &'a Peer,
+    meta: &'a SnapshotMeta,
+    client: PeerServiceClient<Channel>,
 }
 
-/// Asks how much of a snapshot the peer has.
-pub(super) async fn offer(
-    shard: ShardId,
-    peer: &Peer,
-    meta: &SnapshotMeta,
-    within: Duration,
-) -> Result<Taken, StreamingError<Types>> {
-    let offer = wire::OfferSnapshotRequest {
-        shard: Bytes::copy_from_slice(shard.as_bytes()),
-        last: meta.last_log_id.as_ref().map(convert::from_log_id),
-    };
-    let mut client = client(peer)?;
-    let offered = tokio::time::timeout(within, client.offer_snapshot(peer.request(offer))).await;
-    let offered = offered.map_err(|_| failed("the offer of a snapshot was not answered in time"))?;
-    Ok(to_taken(offered.map_err(unreachable)?.into_inner().taken))
-}
+impl<'a> Sending<'a> {
+    /// Connects when it is used.
+    pub(super) fn new(shard: ShardId, peer: &'a Peer, meta: &'a SnapshotMeta) -> Result<Self, StreamingError<Types>> {
+        let channel = peer.channel().map_err(|error| StreamingError::Unreachable(Unreachable::new(&error)))?;
+        let client = PeerServiceClient::new(channel).max_encoding_message_size(MAX_MESSAGE_BYTES);
+        Ok(Sending { shard, peer, meta, client })
+    }
 
-/// Sends what the peer lacks of a snapshot, after what it has `taken`, and waits until it is installed.
-pub(super) async fn send(
-    shard: ShardId,
-    peer: &Peer,
-    transfers: &Transfers,
-    vote: Vote,
-    meta: &SnapshotMeta,
-    outgoing: &Outgoing,
-    taken: Taken,
-) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
-    let mut client = client(peer)?;
-    let (chunks, stream) = mpsc::channel(AHEAD);
-    let reader = outgoing.source.reader_after(taken);
-    if reader.taken() != Taken::default() {
-        tracing::info!(%shard, peer = peer.node().id, chunks = taken.chunks, "a snapshot goes on where it stopped");
+    /// Asks how much of it the peer has.
+    pub(super) async fn offer(&mut self) -> Result<Taken, StreamingError<Types>> {
+        let offer = wire::OfferSnapshotRequest {
+            shard: Bytes::copy_from_slice(self.shard.as_bytes()),
+            last: self.meta.last_log_id.as_ref().map(convert::from_log_id),
+        };
+        let offered = tokio::time::timeout(OFFER, self.client.offer_snapshot(self.peer.request(offer))).await;
+        let offered = offered.map_err(|_| failed("the offer of a snapshot was not answered in time"))?;
+        Ok(to_taken(offered.map_err(unreachable)?.into_inner().taken))
     }
-    let head = head(shard, &vote, meta, reader.taken());
-    let reading = feed(head, reader, chunks, &transfers.sending);
-    let calling = client.install_snapshot(peer.request(ReceiverStream::new(stream)));
-    let (read, answer) = tokio::join!(reading, calling);
-    if let Err(error) = read {
-        return Err(failed(&format!("the snapshot could not be read: {error}")));
+
+    /// Sends what the peer lacks, and waits until it is installed.
+    pub(super) async fn send(
+        &mut self,
+        transfers: &Transfers,
+        vote: Vote,
+        outgoing: &Outgoing,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        let taken = self.offer().await?;
+        let (shard, peer) = (self.shard, self.peer);
+        let (chunks, stream) = mpsc::channel(AHEAD);
+        let reader = outgoing.source.reader_after(taken);
+        if reader.taken() != Taken::default() {
+            tracing::info!(%shard, peer = peer.node().id, chunks = taken.chunks, "a snapshot goes on where it stopped");
+        }
+        let head = head(shard, &vote, self.meta, reader.taken());
+        let reading = feed(head, reader, chunks, &transfers.sending);
+        let calling = self.client.install_snapshot(peer.request(ReceiverStream::new(stream)));
+        let (read, answer) = tokio::join!(reading, calling);
+        if let Err(error) = read {
+            return Err(failed(&format!("the snapshot could not be read: {error}")));
+        }
+        let answer = answer.map_err(unreachable)?.into_inner();
+        let vote = convert::to_vote(answer.vote).map_err(|error| failed(&error.to_string()))?;
+        Ok(SnapshotResponse::new(vote))
     }
-    let answer = answer.map_err(unreachable)?.into_inner();
-    let vote = convert::to_vote(answer.vote).map_err(|error| failed(&error.to_string()))?;
-    Ok(SnapshotResponse::new(vote))
 }
 
 fn failed(reason: &str) -> StreamingError<Types> {

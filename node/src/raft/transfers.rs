@@ -61,6 +61,11 @@ impl Transfers {
         self.log.as_ref().and_then(|log| log.bounds().last).map_or(0, |(_, index)| index)
     }
 
+    /// Index of the last entry that was purged from the shard's log; 0 if none was.
+    pub(super) fn purged_index(&self) -> u64 {
+        self.log.as_ref().and_then(|log| log.bounds().purged).map_or(0, |(_, index)| index)
+    }
+
     /// Bytes of snapshots that were sent, those included that did not arrive.
     pub fn sent_bytes(&self) -> u64 {
         self.sending.passed.load(Ordering::Relaxed)

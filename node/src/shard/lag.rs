@@ -51,12 +51,14 @@ pub(super) fn is_close(now: &RaftMetrics<Types>, follower: u64) -> bool {
         .is_none_or(|followers| followers.get(&follower).and_then(Option::as_ref).is_some_and(close))
 }
 
-/// How many entries of its log a leader does not know a follower to have: all of them if it was never heard from. `None`: it does not lead.
+/// How many entries of its log a leader does not know a follower to have. One that was never heard from lacks more than there are,
+/// however short the log is. `None`: it does not lead.
 pub(super) fn missing(group: &Group, follower: u64) -> Option<u64> {
     let data = group.data_metrics();
     let data = data.borrow_watched();
     let matched = data.replication.as_ref()?.get(&follower).and_then(Option::as_ref);
-    Some(index(data.last_log.as_ref()).saturating_sub(index(matched)))
+    let last = index(data.last_log.as_ref());
+    Some(matched.map_or(u64::MAX, |matched| last.saturating_sub(matched.index)))
 }
 
 /// Whether a replica has not applied all but `entries` of what is committed, or does not know what is.

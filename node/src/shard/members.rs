@@ -129,25 +129,33 @@ impl Replica {
         changed.map_err(|_| MembershipError::Late { what, after: within })?.map(drop).map_err(membership_error)
     }
 
-    /// Hands the leadership to a voter that is up to date, and waits until somebody else leads. Meanwhile the shard takes nothing, so
-    /// nobody is chosen who would have to catch up first.
+    /// Whether a leadership would be handed over to a node, if that one does not have it anyway.
     ///
     /// # Errors
-    /// Not the leader, not a voter, a voter that lacks entries, or nobody took over within three election timeouts (this node may lead again then).
-    pub(super) async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
-        let me = self.node();
+    /// Not the leader, not a voter, or a voter that lacks entries.
+    pub fn may_hand_over(&self, to: u64) -> Result<(), MembershipError> {
         let leadership = self.leads();
-        if leadership.leader != Some(me) {
+        if leadership.leader != Some(self.node()) {
             return Err(MembershipError::NotLeader { leader: leadership.leader });
-        }
-        if to == me {
-            return Ok(());
         }
         if !self.members().0.iter().any(|node| node.id == to) {
             return Err(MembershipError::Refused(format!("node {to} is no voter of the shard")));
         }
-        if !self.keeps_up(to) {
-            return Err(MembershipError::Behind { node: to });
+        let keeps_up = to == self.node() || self.keeps_up(to);
+        keeps_up.then_some(()).ok_or(MembershipError::Behind { node: to })
+    }
+
+    /// Hands the leadership to a voter that is up to date, and waits until somebody else leads. Meanwhile the shard takes nothing, so
+    /// nobody is chosen who would have to catch up first.
+    ///
+    /// # Errors
+    /// Those of [`may_hand_over`](Self::may_hand_over), or nobody took over within three election timeouts (this node may lead again
+    /// then).
+    pub(super) async fn transfer_leader(&self, to: u64) -> Result<(), MembershipError> {
+        self.may_hand_over(to)?;
+        let me = self.node();
+        if to == me {
+            return Ok(());
         }
         let group = &self.inner.group;
         group.trigger().transfer_leader(to).await.map_err(|e| MembershipError::Stopped(e.to_string()))?;

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use hansard_domain::{Action, Content, Outcome};
 
-use super::cluster::{ANN, BEN, Cluster, PATIENCE, ROOM, SHARD, request, say, seq, tuning};
+use super::cluster::{ANN, BEN, Cluster, PATIENCE, ROOM, SHARD, create, request, say, seq, tuning};
 use crate::raft::test_store::Kind;
 use crate::shard::refusals::ONE_BY_ONE;
 use crate::shard::{MembershipError, ReadError};
@@ -111,6 +111,18 @@ async fn who_lacks_entries_is_behind_and_is_handed_no_leadership() {
         assert!(Instant::now() < until, "it has all, and does not know it");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_never_heard_from_is_handed_no_leadership_however_short_the_log_is() {
+    let cluster = Cluster::idle(3, Kind::Simulated, tuning()).await;
+    for node in &cluster.nodes[..2] {
+        node.host().start(SHARD).await.expect("starts");
+    }
+    cluster.nodes[0].shard().initialize(cluster.infos(&[0, 1, 2])).await.expect("founded");
+    assert_eq!(seq(cluster.submit(&create(ROOM, ANN, 1)).await), 1);
+    let handed = cluster.nodes[cluster.leader().await].shard().transfer_leader(cluster.nodes[2].info.id).await;
+    assert!(matches!(handed, Err(MembershipError::Behind { .. })), "{handed:?}");
 }
 
 /// The room's newest seq as a replica has it, if it is no older than that; the leader is asked if need be.
