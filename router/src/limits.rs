@@ -49,8 +49,8 @@ pub const OUTBOUND_BYTES: usize = 256 << 10;
 pub const OUTBOUND_HARD_FRAMES: usize = 4_096;
 /// Their bytes, beyond which no call of the client starts either; what is under way by then may cross it.
 pub const OUTBOUND_HARD_BYTES: usize = 4 << 20;
-/// Bytes that a call for a list is expected to be answered with: so many of them are under way at once as have room.
-pub const CALL_RESERVE: usize = 512 << 10;
+/// Bytes that a call for a list may be answered with, but for what JSON escapes: so many of them are under way at once as have room.
+pub const CALL_RESERVE: usize = 1 << 20;
 /// Soft state (typing, presence, read marks) that waits for a session; more is dropped, and typing while the client is slow.
 pub const INBOX_SIGNALS: usize = 128;
 

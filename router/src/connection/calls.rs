@@ -11,6 +11,8 @@ use crate::unary;
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     waiting: VecDeque<Call>,
+    /// Those with long answers, which hold up no others.
+    long: VecDeque<Call>,
     /// Bytes that those under way are expected to be answered with.
     reserved: usize,
 }
@@ -18,18 +20,24 @@ pub(super) struct Calls {
 impl Calls {
     /// Adds a call.
     pub(super) fn push(&mut self, call: Call) {
-        self.waiting.push_back(call);
+        let long = unary::answers_at_length(&call.method);
+        if long { &mut self.long } else { &mut self.waiting }.push_back(call);
     }
 
     /// The next call that may start while so many bytes wait for the client, and what is reserved for its answer.
     pub(super) fn start(&mut self, outbound: usize) -> Option<(Call, usize)> {
+        if outbound >= OUTBOUND_HARD_BYTES {
+            return None;
+        }
+        if let Some(call) = self.waiting.pop_front() {
+            return Some((call, 0));
+        }
         if outbound + self.reserved >= OUTBOUND_HARD_BYTES {
             return None;
         }
-        let call = self.waiting.pop_front()?;
-        let reserve = if unary::is_list(&call.method) { CALL_RESERVE } else { 0 };
-        self.reserved += reserve;
-        Some((call, reserve))
+        let call = self.long.pop_front()?;
+        self.reserved += CALL_RESERVE;
+        Some((call, CALL_RESERVE))
     }
 
     /// A call was answered.
@@ -46,11 +54,12 @@ mod tests {
     fn lists_wait_for_room_and_other_calls_do_not_wait_for_each_other() {
         let call = |method: &str| Call { method: method.into(), ..Call::default() };
         let mut calls = Calls::default();
-        for _ in 0..64 {
-            calls.push(call("hansard.v1.RoomService/JoinRoom"));
+        for _ in 0..32 {
+            calls.push(call("hansard.v1.MessageService/ListHistory"));
+            calls.push(call("hansard.v1.PersonService/GetPeople"));
         }
         for _ in 0..64 {
-            calls.push(call("hansard.v1.MessageService/ListHistory"));
+            calls.push(call("hansard.v1.RoomService/JoinRoom"));
         }
         assert!(calls.start(OUTBOUND_HARD_BYTES).is_none(), "there is no room for anything");
         for _ in 0..64 {
@@ -58,6 +67,8 @@ mod tests {
         }
         let at_once = std::iter::from_fn(|| calls.start(0)).count();
         assert_eq!(at_once, OUTBOUND_HARD_BYTES / CALL_RESERVE);
+        calls.push(call("hansard.v1.RoomService/JoinRoom"));
+        assert_eq!(calls.start(0).unwrap().1, 0, "lists that wait hold up no other call");
         calls.answered(CALL_RESERVE);
         assert!(calls.start(CALL_RESERVE).is_none(), "the answer has taken the place");
         assert!(calls.start(CALL_RESERVE - 1).is_some());

@@ -105,12 +105,15 @@ impl Connection {
                 continue;
             }
             let now = Instant::now();
+            let listens = self.outbound.len() < OUTBOUND_HARD_FRAMES && self.outbound.bytes() < OUTBOUND_HARD_BYTES;
+            if !listens {
+                self.session.excuse_silence(now);
+            }
             let tick = self.next_tick();
             // One that fires too early costs less than one that is set anew with every frame.
             if tick < timer.deadline() || timer.is_elapsed() {
                 timer.as_mut().reset(tick);
             }
-            let listens = self.outbound.len() < OUTBOUND_HARD_FRAMES && self.outbound.bytes() < OUTBOUND_HARD_BYTES;
             let (waits, flushes) = (!self.outbound.is_empty(), self.pushed);
             let inbox = self.performer.inbox.clone();
             tokio::select! {

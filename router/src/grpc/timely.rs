@@ -54,6 +54,6 @@ where
 
 fn too_slow(within: Duration) -> tonic::Status {
     let text = format!("the request's body was not there within {} ms; nothing was done", within.as_millis());
-    let status = status::retryable(Code::DeadlineExceeded, reason::BODY_TOO_SLOW, text, status::DEFAULT_RETRY);
+    let status = status::retryable(Code::ResourceExhausted, reason::BODY_TOO_SLOW, text, status::DEFAULT_RETRY);
     status::to_tonic(&status)
 }

@@ -240,6 +240,11 @@ impl Session {
         }
     }
 
+    /// Nothing is read from the client at present, so that its silence says nothing.
+    pub(crate) fn excuse_silence(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
     /// Time passed.
     pub(crate) fn on_tick(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let over = match &mut self.state {

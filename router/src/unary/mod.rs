@@ -75,9 +75,10 @@ pub(crate) fn method(path: &str) -> Option<&str> {
     METHODS.contains(&path).then_some(path)
 }
 
-/// Whether the method answers with a list, which may be long.
-pub(crate) fn is_list(path: &str) -> bool {
-    method(path).and_then(|path| path.split_once('/')).is_some_and(|(_, name)| name.starts_with("List"))
+/// Whether the method answers with a list, or with as many things as are asked for: that may be long.
+pub(crate) fn answers_at_length(path: &str) -> bool {
+    let name = method(path).and_then(|path| path.split_once('/')).map(|(_, name)| name);
+    name.is_some_and(|name| name.starts_with("List") || name == "GetPeople")
 }
 
 async fn call(cx: Cx<'_>, method: &str, body: Body) -> Result<Answer, Status> {
@@ -189,7 +190,10 @@ mod tests {
         assert_eq!(declared, METHODS);
         assert_eq!(method("/hansard.v1.RoomService/GetRoom"), Some("hansard.v1.RoomService/GetRoom"));
         assert_eq!(method("hansard.v1.SessionService/Connect"), None);
-        assert!(is_list("hansard.v1.MessageService/ListHistory") && !is_list("hansard.v1.RoomService/GetRoom"));
+        assert!(
+            answers_at_length("hansard.v1.MessageService/ListHistory")
+                && !answers_at_length("hansard.v1.RoomService/GetRoom")
+        );
     }
 
     #[test]
