@@ -115,7 +115,7 @@ impl Link {
         let room = if urgent { self.urgent_room.clone().acquire_owned().await } else { self.room(bytes).await };
         let room = room.ok()?;
         let (answer, awaited) = oneshot::channel();
-        let (told, leaves) = if urgent { (None, None) } else { some_pair(oneshot::channel()) };
+        let (told, leaves) = (!urgent).then(oneshot::channel).unzip();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let shard = Bytes::copy_from_slice(shard.as_bytes());
         let request = wire::ConsensusRequest { id, shard, call: Some(call) };
@@ -249,10 +249,6 @@ fn bytes_of(call: &Call) -> usize {
 /// How long so many bytes may be on the way.
 fn way(bytes: usize) -> Duration {
     Duration::from_millis(bytes as u64 * 1_000 / SLOWEST).min(LONGEST_WAY)
-}
-
-fn some_pair<A, B>((a, b): (A, B)) -> (Option<A>, Option<B>) {
-    (Some(a), Some(b))
 }
 
 fn wake(reader: Option<Waker>) {

@@ -205,11 +205,12 @@ impl Peer {
     ) -> Result<Pending, PeerError> {
         let link = self.link().ok_or(PeerError::Down { node: self.id })?;
         let urgent = link.is_urgent(shard, &call);
-        let deadline = Instant::now() + if urgent { within } else { MAX_QUEUED };
+        let began = Instant::now();
+        let deadline = began + if urgent { within } else { MAX_QUEUED };
         let queued = tokio::time::timeout_at(deadline, link.send(shard, call, urgent)).await;
-        let receipt = queued.map_err(|_| PeerError::Late { node: self.id, after: within })?;
+        let receipt = queued.map_err(|_| PeerError::Late { node: self.id, after: began.elapsed() })?;
         let receipt = receipt.ok_or(PeerError::Down { node: self.id })?;
-        Ok(Pending { node: self.id, within, deadline, receipt, result: None })
+        Ok(Pending { node: self.id, began, within, deadline, receipt, result: None })
     }
 
     /// Sends a request and awaits its answer.
@@ -226,6 +227,7 @@ impl Peer {
 /// A request whose answer is awaited.
 pub(super) struct Pending {
     node: u64,
+    began: Instant,
     within: Duration,
     deadline: Instant,
     receipt: Receipt,
@@ -237,7 +239,7 @@ impl Pending {
     pub(super) async fn ready(&mut self) {
         if self.result.is_none() {
             self.result = Some(match self.response().await {
-                Err(_) => Err(PeerError::Late { node: self.node, after: self.within }),
+                Err(_) => Err(PeerError::Late { node: self.node, after: self.began.elapsed() }),
                 Ok(Err(_)) => Err(PeerError::Down { node: self.node }),
                 Ok(Ok(response)) => self.read(response),
             });

@@ -48,6 +48,16 @@ impl Soft {
             _ => false,
         }
     }
+
+    /// What must go for others goes in this order: typing, which is over soon; presence, which changes again; read marks, which
+    /// nobody tells again.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Typing { .. } => 0,
+            Self::Presence { .. } => 1,
+            Self::ReadMark { .. } => 2,
+        }
+    }
 }
 
 /// An order to leave.
@@ -105,16 +115,17 @@ impl Inbox {
         self.notify.notify_one();
     }
 
-    /// Leaves soft state, the newest of each kind; the oldest goes when there is too much.
+    /// Leaves soft state, the newest of each kind; the oldest of what matters least goes when there is too much.
     pub(crate) fn soft(&self, soft: Soft) {
         let mut left = self.lock();
         if let Some(before) = left.soft.iter_mut().find(|before| soft.replaces(before)) {
             *before = soft;
         } else {
-            if left.soft.len() == INBOX_SIGNALS {
-                left.soft.pop_front();
-            }
             left.soft.push_back(soft);
+            if left.soft.len() > INBOX_SIGNALS {
+                let least = (0..left.soft.len()).min_by_key(|at| left.soft[*at].rank());
+                least.and_then(|at| left.soft.remove(at));
+            }
         }
         drop(left);
         self.notify.notify_one();
@@ -185,5 +196,19 @@ mod tests {
         }
         let soft = inbox.take().soft;
         assert_eq!((soft.len(), soft.back()), (INBOX_SIGNALS, Some(&presence(u8::MAX, 0))));
+    }
+
+    #[test]
+    fn typing_and_presence_displace_no_read_marks() {
+        let inbox = Inbox::new(1);
+        let mark = |room: u8| Soft::ReadMark { room: RoomId::from_bytes([room; 16]), seq: 1 };
+        let bound = u8::try_from(INBOX_SIGNALS).unwrap();
+        (0..bound - 1).for_each(|room| inbox.soft(mark(room)));
+        (0..=u8::MAX).for_each(|person| inbox.soft(presence(person, 0)));
+        inbox.soft(Soft::Typing { room: ROOM, person: PersonId::from_bytes([1; 16]) });
+        let marks = (0..bound - 1).map(mark);
+        assert_eq!(inbox.take().soft, marks.chain([presence(u8::MAX, 0)]).collect::<Vec<_>>());
+        (0..=bound).for_each(|room| inbox.soft(mark(room)));
+        assert_eq!(inbox.take().soft, (1..=bound).map(mark).collect::<Vec<_>>(), "of read marks the oldest goes");
     }
 }
