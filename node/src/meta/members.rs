@@ -55,7 +55,9 @@ pub(super) fn next_voters(active: &[Candidate], voters: &BTreeSet<u64>, leader: 
         return Some(with(best.id));
     }
     if let Some(gone) = voters.iter().find(|id| !nodes.contains_key(id) && **id != leader) {
-        return (voters.len() > 1).then(|| without(*gone));
+        // It waits for a successor that is out of reach: with two voters the next disk that is lost would be one too many.
+        let spare = active.iter().any(|node| !voters.contains(&node.id));
+        return (voters.len() > seats || (!spare && voters.len() > 1)).then(|| without(*gone));
     }
     let crowded = voters
         .iter()
@@ -92,7 +94,6 @@ pub(super) async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) ->
     let may_vote = |id| node.reachable(id) && (voters.contains(&id) || meta.keeps_up(id));
     let active: Vec<Candidate> = commands::active(view)
         .map(|row| Candidate { id: row.info.id, site: row.info.site.clone(), reachable: may_vote(row.info.id) })
-        .filter(|candidate| voters.contains(&candidate.id) || learners.contains(&candidate.id))
         .collect();
     if !active.iter().any(|candidate| candidate.id == node.local.id)
         && let Some(heir) =
@@ -187,6 +188,19 @@ mod tests {
         assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 3, 4]);
         active.remove(2);
         assert_eq!(settle(&active, &[1, 2, 3], 3), [1, 3]);
+    }
+
+    #[test]
+    fn a_voter_that_goes_waits_for_a_successor_that_is_out_of_reach() {
+        let mut active = nodes(&["a", "b", "c", "b"]);
+        active.remove(1);
+        active[2].reachable = false;
+        assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 2, 3]);
+        assert_eq!(settle(&active, &[1, 2, 3, 4], 1), [1, 3, 4], "one too many needs none");
+        active[2].reachable = true;
+        assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 3, 4]);
+        active.remove(2);
+        assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 3], "there is no other node");
     }
 
     #[test]
