@@ -179,8 +179,9 @@ fn open(config: &NodeConfig, seams: &Seams) -> Result<Store, RunError> {
         tail_cache_bytes: memory.log_cache,
         // Above what the log is kept to, so that little is written again that will soon be purged.
         log_target_bytes: config.log_bytes.saturating_mul(2),
-        // When the first of its buffers is full.
-        flush_after_bytes: memory.write_buffers as u64 / 3,
+        // A little before RocksDB finds the first of its three buffers full, filter and index included: it would begin another, and
+        // the next flush write that one nearly empty.
+        flush_after_bytes: memory.write_buffers as u64 / 4,
         ..Options::new(&config.data, fresh)
     };
     let rocks = RocksOptions::bounded(memory.write_buffers, memory.block_cache);

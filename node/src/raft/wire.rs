@@ -1,5 +1,6 @@
 //! Consensus messages between openraft's types and the wire's.
 
+use bytes::Bytes;
 use std::collections::BTreeMap;
 
 use hansard_proto::cluster::v1 as wire;
@@ -60,7 +61,8 @@ pub(super) fn to_append(append: wire::Append) -> Result<AppendEntriesRequest<Typ
     let previous = append.previous.map(to_log_id);
     let mut entries: Vec<Entry> = Vec::with_capacity(append.entries.len());
     for frame in append.entries {
-        let stored = LogEntry::decode(frame).map_err(|error| WireError(error.to_string()))?;
+        // A copy: what gRPC took in is larger, and would stay as long as the log keeps the entry in memory, by its own length.
+        let stored = LogEntry::decode(Bytes::copy_from_slice(&frame)).map_err(|error| WireError(error.to_string()))?;
         let entry = Entry::from_stored(stored).map_err(|error| WireError(error.to_string()))?;
         let before = entries.last().map(Entry::position).or(previous);
         let follows = before.is_none_or(|before| before.index.checked_add(1) == Some(entry.position().index));

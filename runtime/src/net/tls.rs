@@ -11,12 +11,16 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{ClientConfig, ServerConfig};
+use tokio::io::BufReader;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{BoxIo, Role, TlsPaths};
 
 /// How often the files are looked at, at most; looking costs three `stat` calls.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
+
+/// What one read takes from a connection between processes, bytes; by itself TLS would take 4 KiB at a time.
+const READ: usize = 64 << 10;
 
 /// Why a TLS identity cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +82,7 @@ impl Tls {
     /// When the handshake fails, or the certificate names no role, or several.
     pub async fn accept(&self, io: BoxIo) -> io::Result<(BoxIo, Option<Role>)> {
         let server = self.current().server;
+        let io = if self.paths.ca.is_some() { buffered(io) } else { io };
         let stream = TlsAcceptor::from(server).accept(io).await?;
         let role = if self.paths.ca.is_some() { Some(role_of(stream.get_ref().1.peer_certificates())?) } else { None };
         Ok((Box::new(stream), role))
@@ -92,7 +97,7 @@ impl Tls {
             return Err(io::Error::other("a public TLS identity cannot connect; give it a CA file"));
         };
         let name = ServerName::try_from(role.dns_name()).map_err(io::Error::other)?;
-        Ok(Box::new(TlsConnector::from(client).connect(name, io).await?))
+        Ok(Box::new(TlsConnector::from(client).connect(name, buffered(io)).await?))
     }
 
     /// The newest usable state of the files.
@@ -123,6 +128,10 @@ impl Tls {
             }
         }
     }
+}
+
+fn buffered(io: BoxIo) -> BoxIo {
+    Box::new(BufReader::with_capacity(READ, io))
 }
 
 fn read(paths: &TlsPaths) -> Result<Loaded, TlsError> {
