@@ -2,14 +2,14 @@
 
 use std::hint::black_box;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hansard_domain::tree::{Frontier, leaf_hash};
 use hansard_domain::{
     Action, Batch, Command, Content, MemRows, PersonId, RequestId, RoomId, Rows, Salt, Sealed, Shard, ShardId, Table,
     Visibility, decode_events, fuzzing,
 };
 use hansard_proto::cluster::v1 as cluster;
-use hansard_proto::v1;
+use hansard_proto::{hot, v1};
 use hansard_storage::LogEntry;
 use prost::Message;
 
@@ -38,11 +38,18 @@ pub(crate) const ALL: &[Workload] = &[
     Workload { name: "log record read, written: 64 sends", run: log_record },
     Workload { name: "client frame encode: a send", run: frame_encode },
     Workload { name: "client frame decode: a send", run: frame_decode },
+    Workload { name: "client frame decode: a send in another form", run: other_frame_decode },
+    Workload { name: "client frame encode: an ack", run: ack_encode },
+    Workload { name: "client frame decode: an ack", run: ack_decode },
     Workload { name: "client frame encode: an event", run: event_encode },
     Workload { name: "link encode: a call, 32 to a message", run: calls_encode },
     Workload { name: "link decode: a call, 32 to a message", run: calls_decode },
+    Workload { name: "link encode: a commit, 32 to a message", run: commits_encode },
+    Workload { name: "link decode: a commit, 32 to a message", run: commits_decode },
     Workload { name: "link encode: an entry, 32 to a message", run: feed_encode },
     Workload { name: "link decode: an entry, 32 to a message", run: feed_decode },
+    Workload { name: "consensus encode: an entry of 64 sends", run: append_encode },
+    Workload { name: "consensus decode: an entry of 64 sends", run: append_decode },
 ];
 
 fn id(n: u64) -> [u8; 16] {
@@ -227,30 +234,57 @@ fn log_record() -> u64 {
     TIMES
 }
 
-fn send_frame() -> v1::ConnectRequest {
-    let send = v1::Send {
-        request_id: "0190a5b8c3d47e6f8091a2b3c4d5e6f7".into(),
-        room: "4f0c2a7d9be1463f8a55c0de00112233".into(),
-        text: "x".repeat(200),
-    };
-    v1::ConnectRequest { frame: Some(v1::connect_request::Frame::Send(send)) }
+const ROOM: &str = "4f0c2a7d9be1463f8a55c0de00112233";
+
+/// A send as the client library writes it.
+fn send_frame() -> Vec<u8> {
+    hot::send(&id(1), ROOM, &"x".repeat(200))
 }
 
 fn frame_encode() -> u64 {
-    let frame = send_frame();
-    repeat(TIMES, || black_box(&frame).encode_to_vec());
+    let (request, text) = (id(1), "x".repeat(200));
+    repeat(TIMES, || hot::send(black_box(&request), ROOM, black_box(text.as_str())));
     TIMES
 }
 
 fn frame_decode() -> u64 {
-    let frame = send_frame().encode_to_vec();
+    let frame = send_frame();
+    repeat(TIMES, || hot::read_send(black_box(frame.as_slice())).expect("it was encoded"));
+    TIMES
+}
+
+/// What a router reads by the generated code: a send whose ids are not in their canonical form.
+fn other_frame_decode() -> u64 {
+    let send = v1::Send {
+        request_id: "0190A5B8C3D47E6F8091A2B3C4D5E6F7".into(),
+        room: ROOM.to_uppercase(),
+        text: "x".repeat(200),
+    };
+    let frame = v1::ConnectRequest { frame: Some(v1::connect_request::Frame::Send(send)) }.encode_to_vec();
+    assert!(hot::read_send(&frame).is_none(), "it is of another form");
     repeat(TIMES, || v1::ConnectRequest::decode(black_box(frame.as_slice())).expect("it was encoded"));
+    TIMES
+}
+
+const TIME_US: i64 = 1_790_000_000_123_456;
+
+const SEQ: u64 = 123_456;
+
+fn ack_encode() -> u64 {
+    let (request, room) = (RequestId::from_bytes(id(1)), room(1));
+    repeat(TIMES, || hot::ack(black_box(request), black_box(room), SEQ, TIME_US));
+    TIMES
+}
+
+fn ack_decode() -> u64 {
+    let frame = hot::ack(RequestId::from_bytes(id(1)), room(1), SEQ, TIME_US);
+    repeat(TIMES, || hot::read_ack(black_box(frame.as_slice())).expect("it was encoded"));
     TIMES
 }
 
 fn event_encode() -> u64 {
     let event = v1::Event {
-        room: "4f0c2a7d9be1463f8a55c0de00112233".into(),
+        room: ROOM.into(),
         seq: 123_456,
         kind: "message".into(),
         sender: "a1b2c3d4e5f60718293a4b5c6d7e8f90".into(),
@@ -265,34 +299,60 @@ fn event_encode() -> u64 {
 /// Calls, or entries, of a message of a link.
 const LINKED: u64 = 32;
 
-fn calls() -> cluster::LinkRequest {
-    let call = |n| cluster::NodeCall {
-        id: n,
-        shard: vec![5; 16].into(),
-        epoch: 3,
-        principal: Some(cluster::Principal { person: vec![6; 16].into(), epoch: 1, operator: false }),
-        deadline_ms: 5_000,
-        call: Some(cluster::node_call::Call::Propose(cluster::Propose {
-            room: vec![7; 16].into(),
-            request_id: id(n).to_vec().into(),
+/// Proposals as a router puts them into a message.
+fn calls(content: &[u8]) -> BytesMut {
+    let mut message = BytesMut::new();
+    for n in 0..LINKED {
+        let call = hot::ProposeCall {
+            id: n,
+            shard: ShardId::from_bytes([5; 16]),
+            epoch: 3,
+            person: PersonId::from_bytes([6; 16]),
+            person_epoch: 1,
+            operator: false,
+            traceparent: "",
+            deadline_ms: 5_000,
+            room: RoomId::from_bytes([7; 16]),
+            request: RequestId::from_bytes(id(n)),
             action: 4,
-            content: text().encode(),
-            ..cluster::Propose::default()
-        })),
-        ..cluster::NodeCall::default()
-    };
-    cluster::LinkRequest { calls: (0..LINKED).map(call).collect(), ..cluster::LinkRequest::default() }
+            target_seq: 0,
+            content,
+        };
+        hot::put_call(&mut message, black_box(&call));
+    }
+    message
 }
 
 fn calls_encode() -> u64 {
-    let message = calls();
-    repeat(TIMES / 10, || black_box(&message).encode_to_vec());
+    let content = text().encode();
+    repeat(TIMES / 10, || calls(&content));
     TIMES / 10 * LINKED
 }
 
 fn calls_decode() -> u64 {
-    let message = Bytes::from(calls().encode_to_vec());
+    let message = calls(&text().encode()).freeze();
     repeat(TIMES / 10, || cluster::LinkRequest::decode(black_box(&message).clone()).expect("it was encoded"));
+    TIMES / 10 * LINKED
+}
+
+fn commits() -> cluster::LinkResponse {
+    let committed = cluster::Committed {
+        calls: (0..LINKED).collect(),
+        seqs: (SEQ..SEQ + LINKED).collect(),
+        times_us: (0..LINKED).map(|_| TIME_US).collect(),
+    };
+    cluster::LinkResponse { committed: Some(committed), ..cluster::LinkResponse::default() }
+}
+
+fn commits_encode() -> u64 {
+    let message = commits();
+    repeat(TIMES / 10, || black_box(&message).encode_to_vec());
+    TIMES / 10 * LINKED
+}
+
+fn commits_decode() -> u64 {
+    let message = Bytes::from(commits().encode_to_vec());
+    repeat(TIMES / 10, || cluster::LinkResponse::decode(black_box(&message).clone()).expect("it was encoded"));
     TIMES / 10 * LINKED
 }
 
@@ -319,4 +379,28 @@ fn feed_decode() -> u64 {
     let message = Bytes::from(feed().encode_to_vec());
     repeat(TIMES / 10, || cluster::HistoryPage::decode(black_box(&message).clone()).expect("it was encoded"));
     TIMES / 10 * LINKED
+}
+
+/// What a leader sends to a follower for an entry.
+fn append() -> cluster::ConsensusRequest {
+    let append = cluster::Append {
+        vote: Some(cluster::Vote { term: 3, node: 1, committed: true }),
+        previous: Some(cluster::LogId { term: 3, index: 6 }),
+        committed: Some(cluster::LogId { term: 3, index: 5 }),
+        entries: vec![LogEntry::new(3, 7, &sends(1).encode()).encoded()],
+    };
+    let call = Some(cluster::consensus_request::Call::Append(append));
+    cluster::ConsensusRequest { id: 1, shard: vec![5; 16].into(), call }
+}
+
+fn append_encode() -> u64 {
+    let message = append();
+    repeat(TIMES, || black_box(&message).encode_to_vec());
+    TIMES
+}
+
+fn append_decode() -> u64 {
+    let message = Bytes::from(append().encode_to_vec());
+    repeat(TIMES, || cluster::ConsensusRequest::decode(black_box(&message).clone()).expect("it was encoded"));
+    TIMES
 }
