@@ -33,7 +33,8 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// Frames `payload`; the one copy of it that is made before the disk.
+    /// Frames `payload`, which is copied for it. Whoever has the entry shares the frame; the log's writer, and each stream of
+    /// replication, copies it once more into a buffer of its own.
     ///
     /// # Panics
     /// If the payload is longer than [`MAX_ENTRY_BYTES`].
