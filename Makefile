@@ -32,8 +32,9 @@ up: build ## Build, and run a cluster of 3 nodes and 2 routers under ./data unti
 test: deps-test ## Test everything; the last line is the sum
 	@$(ENV) && scripts/test.sh
 
-bench: dist ## Measure what docs/performance.md quotes, on a quiet machine: LARGE=1, SECONDS_EACH=10, BESIDE='command that measures another system'
-	@$(ENV) && exec scripts/bench.sh "$${CARGO_TARGET_DIR:-target}/dist/hansard"
+bench: dist ## Measure what docs/performance.md quotes, on a quiet machine: TURNS=3, SECONDS_EACH=10, LARGE=1, BESIDE='a command that runs another system'
+	@scripts/deps.sh bench
+	@$(ENV) && exec scripts/bench.py "$${CARGO_TARGET_DIR:-target}/dist/hansard"
 
 instructions: deps-test ## Count the instructions of the hot paths, and compare them with those on record: WRITE=1 takes them over
 	@$(ENV) && scripts/instructions.sh $(if $(WRITE),--write)
@@ -46,7 +47,7 @@ fuzz: deps ## Feed every reader with mutated inputs: SECONDS=60, SEED=, TARGET=n
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(TARGET),--target $(TARGET)) $(if $(FIRST),--first $(FIRST)) $(if $(INPUT),--input $(INPUT))
 
-sim: deps ## Simulate the whole stack under faults: SEEDS=50 seeds, from FIRST=0 on; or SEED=7 replays one with its trace
+sim: deps ## Simulate the whole stack under faults: SEEDS=50 seeds, from FIRST=0 on; or SEED=7 replays one and prints its trace; TRACE=file keeps all of it
 	@$(ENV) && scripts/build.sh -- hansard-sim && exec "$${CARGO_TARGET_DIR:-target}/release/hansard-sim" \
 		$(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace $(TRACE)),--seeds $(or $(SEEDS),50) --first $(or $(FIRST),0))
 
@@ -57,7 +58,7 @@ seeded-bugs: deps ## Plant bugs, one after the other, and print which invariant 
 failpoints: deps ## Crash, fail and delay real processes at every durable step and every ack: SEED=1, ONLY= some points or scenes
 	@$(ENV) && scripts/failpoints.sh
 
-chaos: deps-test ## Real processes under real faults, as root: MINUTES=3, SEED=, RATE=400 messages/s, ONLY= and ALLOW_SKIP= kinds; CAMPAIGN= one kind, COUNT= times
+chaos: deps-test ## Real processes under real faults, as root: MINUTES=3, SEED=, RATE=400 messages/s, DRILLS=5 kills of a leader before, ONLY= and ALLOW_SKIP= kinds; CAMPAIGN= one kind, COUNT= times
 	@$(ENV) && scripts/build.sh -- hansard hansard-chaos && release="$${CARGO_TARGET_DIR:-target}/release" && \
 		"$$release/hansard-chaos" run --hansard "$$release/hansard" --minutes $(or $(MINUTES),3) $(if $(DRILLS),--drills $(DRILLS))
 

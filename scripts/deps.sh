@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the system packages that are missing, and says so. What for: `build`, `test`, or both.
+# Installs the system packages that are missing, and says so. What for: `build`, `test`, `bench`, or several.
 set -euo pipefail
 
 packages=()
@@ -42,6 +42,9 @@ for purpose in "$@"; do
         want mount mount
         want nsenter util-linux
         want_any libfaketime /usr/lib/*/faketime/libfaketimeMT.so.1
+        ;;
+    bench)
+        want python3 python3
         ;;
     *)
         echo "scripts/deps.sh: no such purpose: $purpose" >&2
