@@ -25,6 +25,7 @@ mod run;
 mod runner;
 mod seed;
 mod tokens;
+mod told;
 mod trace;
 mod watchdog;
 mod workload;
