@@ -26,7 +26,8 @@ use crate::{
 
 /// How often what would be the store's threads run.
 const PUMP: Duration = Duration::from_millis(2);
-/// How much longer a slow disk takes.
+/// How much longer what waits for them waits on a slow disk. Where the log is written in line, that is marks and flushes of the
+/// state alone.
 const SLOWNESS: u32 = 60;
 const SEGMENT_BYTES: u64 = 256 << 10;
 
