@@ -13,7 +13,7 @@ pub(crate) struct Planned {
     pub(crate) kind: &'static Kind,
     /// How long it lasts.
     pub(crate) seconds: u64,
-    /// From where free nodes are looked for.
+    /// From where a free place for it is looked for.
     pub(crate) first: usize,
     pub(crate) fault: Box<dyn Fault>,
 }

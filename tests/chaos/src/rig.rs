@@ -80,7 +80,8 @@ impl Rig {
             router.start()?;
         }
         let operator = Operator::new(router_urls(), issuer.token("operator", &["operator"])?, signals.clone())?;
-        let claims = Claims::new(SLOTS, FOUNDERS);
+        let sites = slots.iter().map(|slot| slot.site).chain((0..ROUTERS).map(router_site));
+        let claims = Claims::new(sites.collect(), SLOTS, FOUNDERS);
         Ok(Self { paths, journal: Journal::new(), slots, routers, claims, issuer, operator, signals })
     }
 
@@ -137,8 +138,12 @@ impl Rig {
     /// Addresses of all servers that have one: places for nodes first, then routers.
     pub(crate) fn addresses(&self) -> Vec<(usize, String)> {
         let nodes = self.slots.iter().map(|slot| (slot.site, slot.address.clone()));
-        nodes.chain((0..ROUTERS).map(|number| (number % SITES.len(), router_address(number)))).collect()
+        nodes.chain((0..ROUTERS).map(|number| (router_site(number), router_address(number)))).collect()
     }
+}
+
+fn router_site(number: usize) -> usize {
+    number % SITES.len()
 }
 
 fn router_address(number: usize) -> String {
@@ -151,7 +156,7 @@ pub(crate) fn router_urls() -> Vec<String> {
 }
 
 fn router(number: usize, hansard: &str, paths: &Paths) -> Result<Process> {
-    let (name, site, address) = (format!("router{number}"), number % SITES.len(), router_address(number));
+    let (name, site, address) = (format!("router{number}"), router_site(number), router_address(number));
     network::attach(&name, site, &address)?;
     let config = paths.config.join(format!("{name}.toml"));
     let nodes: Vec<String> = (0..SLOTS).map(|node| listens(&network::address(10 + node))).collect();

@@ -58,7 +58,7 @@ pub(crate) fn run(rig: &Rig, args: &args::Run, seed: u64) -> Result<Faults> {
 pub(crate) fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
     let (name, fault) = (planned.kind.name, &mut planned.fault);
     let Some(claim) = rig.claims.take(planned.kind.needs, planned.first, PATIENCE) else {
-        let why = format!("no node was free within {PATIENCE:?}");
+        let why = format!("what it needs was not free within {PATIENCE:?}");
         note(rig, faults, name, &Outcome::Skipped(why));
         return false;
     };
@@ -66,18 +66,18 @@ pub(crate) fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
     if rig.ending() {
         return true;
     }
-    let nodes = claim.nodes().to_vec();
+    let numbers = claim.numbers().to_vec();
     if planned.kind.needs == Needs::Node {
-        bring_up(rig, &nodes);
+        bring_up(rig, &numbers);
     }
-    let outcome = fault.install(rig, &nodes).unwrap_or_else(|error| Outcome::Skipped(format!("{error:#}")));
+    let outcome = fault.install(rig, &numbers).unwrap_or_else(|error| Outcome::Skipped(format!("{error:#}")));
     // One that was dropped half-way says nothing.
     if !rig.stopping() {
         note(rig, faults, name, &outcome);
     }
     let _held = (planned.kind.lane == Lane::Disturb).then_some(claim);
     rig.linger(Duration::from_secs(planned.seconds));
-    match fault.undo(rig, &nodes) {
+    match fault.undo(rig, &numbers) {
         Ok(()) => {
             rig.journal.say(format!("{name} is healed"));
             !matches!(outcome, Outcome::Skipped(_))

@@ -90,7 +90,7 @@ impl Campaign<'_> {
         let rig = self.rig;
         let claim =
             rig.claims.take(Needs::Node, self.dice.random_range(0..1_000), PATIENCE).context("no node is free")?;
-        let slot = &rig.slots[*claim.nodes().first().context("no node was given")?];
+        let slot = &rig.slots[*claim.numbers().first().context("no node was given")?];
         let copies = Copies::of(&self.copies, slot);
         let first = !copies.older.exists();
         if first {

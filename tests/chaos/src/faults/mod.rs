@@ -29,20 +29,20 @@ use crate::claims::Needs;
 use crate::rig::Rig;
 use crate::slot::Slot;
 
-/// Something that breaks, and is healed after a while. What it strikes was drawn when it was planned, except the nodes, of
-/// which it gets those that are free.
+/// Something that breaks, and is healed after a while. How it strikes was drawn when it was planned; where is what was free of what
+/// its kind needs, given as numbers of nodes, of a router or of a site.
 pub(crate) trait Fault: Send {
     /// Breaks something, and sees to it that it took hold.
     ///
     /// # Errors
     /// The means do not work on this machine.
-    fn install(&mut self, rig: &Rig, nodes: &[usize]) -> Result<Outcome>;
+    fn install(&mut self, rig: &Rig, numbers: &[usize]) -> Result<Outcome>;
 
     /// Heals it, also after an installation that failed half-way.
     ///
     /// # Errors
     /// It is not healed: the run fails.
-    fn undo(&mut self, rig: &Rig, nodes: &[usize]) -> Result<()>;
+    fn undo(&mut self, rig: &Rig, numbers: &[usize]) -> Result<()>;
 }
 
 /// What became of an installation.
@@ -107,6 +107,10 @@ pub(crate) const KINDS: [Kind; 22] = [
 
 /// The one node that a fault got.
 fn only<'a>(rig: &'a Rig, nodes: &[usize]) -> Result<&'a Slot> {
-    let number = nodes.first().context("no node was given")?;
-    rig.slots.get(*number).context("there is no such node")
+    rig.slots.get(sole(nodes)?).context("there is no such node")
+}
+
+/// The one number that a fault got.
+fn sole(numbers: &[usize]) -> Result<usize> {
+    numbers.first().copied().context("nothing was given")
 }

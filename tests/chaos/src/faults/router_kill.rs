@@ -1,37 +1,29 @@
 //! A router's process is killed: its clients go to another one, with the same request ids.
 
 use anyhow::Result;
-use rand::Rng;
 
-use super::{Fault, Kind, Lane, Outcome};
+use super::{Fault, Kind, Lane, Outcome, sole};
 use crate::claims::Needs;
 use crate::rig::Rig;
 
 pub(super) const KIND: Kind = Kind {
     name: "router_kill",
     lane: Lane::Disturb,
-    needs: Needs::Nothing,
+    needs: Needs::Router,
     seconds: 0..=6,
-    draw: |dice, _| Box::new(RouterKill { pick: dice.random() }),
+    draw: |_, _| Box::new(RouterKill),
 };
 
-struct RouterKill {
-    pick: u32,
-}
-
-impl RouterKill {
-    fn number(&self, rig: &Rig) -> usize {
-        self.pick as usize % rig.routers.len()
-    }
-}
+struct RouterKill;
 
 impl Fault for RouterKill {
-    fn install(&mut self, rig: &Rig, _: &[usize]) -> Result<Outcome> {
-        rig.routers[self.number(rig)].kill()?;
-        Ok(Outcome::Installed(format!("router{}", self.number(rig))))
+    fn install(&mut self, rig: &Rig, routers: &[usize]) -> Result<Outcome> {
+        let router = sole(routers)?;
+        rig.routers[router].kill()?;
+        Ok(Outcome::Installed(format!("router{router}")))
     }
 
-    fn undo(&mut self, rig: &Rig, _: &[usize]) -> Result<()> {
-        rig.routers[self.number(rig)].start()
+    fn undo(&mut self, rig: &Rig, routers: &[usize]) -> Result<()> {
+        rig.routers[sole(routers)?].start()
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rand::Rng;
 
-use super::{Fault, Kind, Lane, Outcome};
+use super::{Fault, Kind, Lane, Outcome, sole};
 use crate::claims::Needs;
 use crate::host::network::{SITES, join, part, switch};
 use crate::host::process::Process;
@@ -15,26 +15,19 @@ use crate::rig::Rig;
 pub(super) const KIND: Kind = Kind {
     name: "wan_delay",
     lane: Lane::Disturb,
-    needs: Needs::Nothing,
+    needs: Needs::Line,
     seconds: 5..=15,
-    draw: |dice, _| Box::new(WanDelay { pick: dice.random(), delay_ms: dice.random_range(10..=120), carrier: None }),
+    draw: |dice, _| Box::new(WanDelay { delay_ms: dice.random_range(10..=120), carrier: None }),
 };
 
 struct WanDelay {
-    pick: u32,
     delay_ms: u64,
     carrier: Option<Process>,
 }
 
-impl WanDelay {
-    fn site(&self) -> usize {
-        self.pick as usize % SITES.len()
-    }
-}
-
 impl Fault for WanDelay {
-    fn install(&mut self, rig: &Rig, _: &[usize]) -> Result<Outcome> {
-        let site = self.site();
+    fn install(&mut self, rig: &Rig, sites: &[usize]) -> Result<Outcome> {
+        let site = sole(sites)?;
         let [far, near] = part(site)?;
         let program = std::env::current_exe()?.display().to_string();
         let delay = self.delay_ms.to_string();
@@ -57,8 +50,8 @@ impl Fault for WanDelay {
         Ok(if took_hold { Outcome::Installed(what) } else { Outcome::Indeterminate(what) })
     }
 
-    fn undo(&mut self, _: &Rig, _: &[usize]) -> Result<()> {
-        let joined = join(self.site());
+    fn undo(&mut self, _: &Rig, sites: &[usize]) -> Result<()> {
+        let joined = join(sole(sites)?);
         if let Some(carrier) = self.carrier.take() {
             carrier.kill()?;
         }

@@ -40,7 +40,7 @@ table bridge chaos {
 ";
 
 /// What the filter does to some of the traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Filter {
     /// Drops all of it.
     Cut,
