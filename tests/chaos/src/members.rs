@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use hansard_client::v1::NodeState;
 
+use crate::progress::voters;
 use crate::rig::Rig;
 use crate::slot::{Slot, listens};
 
@@ -42,6 +43,17 @@ pub(crate) fn await_gone(rig: &Rig, ids: &[u64]) -> Result<()> {
     });
     ensure!(is_so || rig.stopping(), "nodes {ids:?} were not decommissioned within {MOVED:?}");
     Ok(())
+}
+
+/// Whether no replica is missing: every node that has any is reachable and stays, and every shard has all its voters.
+pub(crate) fn are_whole(rig: &Rig) -> Result<bool> {
+    let status = rig.operator.status()?;
+    let [standby, active, gone] = [NodeState::Standby, NodeState::Active, NodeState::Decommissioned].map(i32::from);
+    let stays = status.nodes.iter().all(|node| match node.state {
+        state if state == active => node.reachable,
+        state => state == standby || state == gone,
+    });
+    Ok(stays && status.shards.iter().all(|shard| shard.voters.len() == voters(&shard.name)))
 }
 
 /// Waits until a node has its share.

@@ -29,6 +29,11 @@ fn gauge(line: &str, name: &str) -> Option<(String, u64)> {
     Some((shard.to_owned(), value.trim().parse().ok()?))
 }
 
+/// How many voters the shard of this name has when none is missing.
+pub(crate) fn voters(name: &str) -> usize {
+    if name == "meta" { 5 } else { 3 }
+}
+
 /// Each shard's voters, by the names of their places, and the entries of its record.
 pub(crate) type Placement = BTreeMap<String, (BTreeSet<String>, u64)>;
 
@@ -47,7 +52,7 @@ pub(crate) fn equal(rig: &Rig) -> Result<Placement> {
     let mut placement = Placement::new();
     for shard in &status.shards {
         let voters = shard.voters.iter().map(name_of).collect::<Result<BTreeSet<String>>>()?;
-        let wanted = if shard.name == "meta" { 5 } else { 3 };
+        let wanted = self::voters(&shard.name);
         ensure!(voters.len() == wanted, "shard {} has {} voters of {wanted}", shard.name, voters.len());
         let applied: BTreeSet<Option<&Applied>> =
             voters.iter().map(|name| replicas.get(&**name)?.get(&shard.id)).collect();

@@ -11,6 +11,7 @@ use crate::claims::Needs;
 use crate::faults::{Lane, Outcome};
 use crate::host::network::inside;
 use crate::http::metrics;
+use crate::members;
 use crate::plan::{Plan, Planned};
 use crate::rig::Rig;
 use crate::verdict::Faults;
@@ -21,6 +22,8 @@ const AT_ONCE: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How long a node that was down may take to serve.
 const SERVES: Duration = Duration::from_secs(20);
+/// How long it may take until all nodes are up at once, while other faults go on.
+const WHOLE: Duration = Duration::from_secs(300);
 
 /// Runs both lanes for so long, and until each kind has come once; all is healed when it returns.
 pub(crate) fn run(rig: &Rig, args: &args::Run, seed: u64) -> Result<Faults> {
@@ -34,8 +37,8 @@ pub(crate) fn run(rig: &Rig, args: &args::Run, seed: u64) -> Result<Faults> {
         scope.spawn(|| {
             while goes_on(&displace) {
                 let Some(planned) = displace.next() else { return };
-                if !one(rig, &faults, planned) {
-                    // A replica may be missing: taking another away could take the last.
+                let allowed = args.allow_skip.iter().any(|name| name == planned.kind.name);
+                if !may_go_on(one(rig, &faults, planned), allowed, || is_whole(rig)) {
                     return rig.journal.fail("nothing more is displaced");
                 }
             }
@@ -54,17 +57,43 @@ pub(crate) fn run(rig: &Rig, args: &args::Run, seed: u64) -> Result<Faults> {
     Ok(faults)
 }
 
-/// One fault, from its claim to its healing; whether both went as they should.
-pub(crate) fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
+/// How a fault went, from its claim to its healing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Went {
+    /// As it should.
+    Well,
+    /// It was not installed; whatever of it there was is healed.
+    Skipped,
+    /// It is not healed.
+    Badly,
+}
+
+/// Whether another replica may be taken away after a displacement that went so. One that was skipped may have gone half-way, and a
+/// replica be missing: then the next one could take the last, unless the cluster is seen to be whole. `allowed`: it may be skipped.
+fn may_go_on(went: Went, allowed: bool, is_whole: impl FnOnce() -> bool) -> bool {
+    match went {
+        Went::Well => true,
+        Went::Skipped => allowed && is_whole(),
+        Went::Badly => false,
+    }
+}
+
+/// Waits until no replica is missing, or no more is displaced anyway.
+fn is_whole(rig: &Rig) -> bool {
+    rig.wait(WHOLE, || rig.ending() || members::are_whole(rig).is_ok_and(|whole| whole))
+}
+
+/// One fault, from its claim to its healing.
+pub(crate) fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> Went {
     let (name, fault) = (planned.kind.name, &mut planned.fault);
     let Some(claim) = rig.claims.take(planned.kind.needs, planned.first, PATIENCE) else {
         let why = format!("what it needs was not free within {PATIENCE:?}");
         note(rig, faults, name, &Outcome::Skipped(why));
-        return false;
+        return Went::Skipped;
     };
     // It waited for its claim while the run was ended.
     if rig.ending() {
-        return true;
+        return Went::Well;
     }
     let numbers = claim.numbers().to_vec();
     if planned.kind.needs == Needs::Node {
@@ -80,11 +109,11 @@ pub(crate) fn one(rig: &Rig, faults: &Faults, mut planned: Planned) -> bool {
     match fault.undo(rig, &numbers) {
         Ok(()) => {
             rig.journal.say(format!("{name} is healed"));
-            !matches!(outcome, Outcome::Skipped(_))
+            if matches!(outcome, Outcome::Skipped(_)) { Went::Skipped } else { Went::Well }
         }
         Err(error) => {
             rig.journal.fail(format!("{name} is not healed: {error:#}"));
-            false
+            Went::Badly
         }
     }
 }
@@ -123,5 +152,19 @@ impl Places {
     fn give(&self) {
         *self.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_displacement_that_may_be_skipped_stops_no_others_once_the_cluster_is_whole() {
+        assert!(may_go_on(Went::Skipped, true, || true));
+        assert!(!may_go_on(Went::Skipped, true, || false));
+        assert!(!may_go_on(Went::Skipped, false, || true));
+        assert!(may_go_on(Went::Well, false, || false));
+        assert!(!may_go_on(Went::Badly, true, || true));
     }
 }

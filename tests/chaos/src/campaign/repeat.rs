@@ -11,7 +11,7 @@ use crate::load::Load;
 use crate::plan::Plan;
 use crate::progress::of_node;
 use crate::rig::Rig;
-use crate::scheduler::one;
+use crate::scheduler::{Went, one};
 use crate::verdict::Faults;
 
 /// How long the cluster may take to be well.
@@ -28,7 +28,7 @@ pub(super) fn run(rig: &Rig, load: &Load, args: &args::Run, seed: u64, name: &st
         let mut planned = plan.next().context("a plan of one kind has an end")?;
         // Only what must be: the next one is waiting.
         planned.seconds = *kind.seconds.start();
-        if !one(rig, &faults, planned) {
+        if one(rig, &faults, planned) != Went::Well {
             break;
         }
         let Some(time) = recover(rig, load) else { break };
