@@ -21,11 +21,12 @@ says() {
     timeout "$to_say" grep -q -m 1 -e "$1" <(tail -n +1 -s 0.1 --pid="$run" -f "$directory/said") || fail "nothing was said of \"$1\""
 }
 
-# Starts a run that would go on for an hour, and waits for its first fault. It leads a group of processes, as under a terminal.
-begin() {
+# Starts a run of these kinds of faults that would go on for an hour, and waits for the first. It leads a group of processes, as under a
+# terminal.
+begin() { # kinds
     : >"$directory/said"
     CHAOS_DIR="$directory/run" setsid "$release/hansard-chaos" run --hansard "$release/hansard" \
-        --minutes 60 --drills 0 --seed 1 --only pause,kill >"$directory/said" 2>&1 &
+        --minutes 60 --drills 0 --seed 1 --only "$1" >"$directory/said" 2>&1 &
     run=$!
     says ': Installed('
 }
@@ -43,17 +44,18 @@ ends() {
     run=
     [ -z "$(ip netns list | grep '^hchaos-')" ] || fail "there are namespaces left"
     ! grep -q "$directory" /proc/mounts || fail "there are mounts left"
-    [ ! -e /sys/fs/cgroup/memory/hchaos ] || fail "there are control groups left"
+    [ -z "$(compgen -G '/sys/fs/cgroup/*/hchaos')" ] || fail "there are control groups left"
     return "$status"
 }
 
-begin
+# A node that stood still on would keep replicas from becoming equal.
+begin freeze,cpu
 interrupt
 ends || fail "the run was ended early and failed"
 tail -n 1 "$directory/said" | grep -Eq '^chaos acked=[1-9][0-9]* faults_installed=[1-9][0-9]*/[0-9]+ skipped=0 lost=0 doubled=0 reordered=0 phantom=0$' ||
     fail "there is no verdict"
 
-begin
+begin pause,kill
 interrupt
 says 'all faults are healed'
 interrupt

@@ -3,8 +3,10 @@
 mod blackout;
 mod clock;
 pub(crate) mod corrupt;
+mod cpu;
 mod decommission;
 mod descriptors;
+mod freeze;
 mod full_disk;
 mod io_error;
 mod join;
@@ -80,12 +82,14 @@ pub(crate) struct Kind {
 }
 
 /// All kinds.
-pub(crate) const KINDS: [Kind; 22] = [
+pub(crate) const KINDS: [Kind; 24] = [
     blackout::KIND,
     clock::KIND,
     corrupt::KIND,
+    cpu::KIND,
     decommission::KIND,
     descriptors::KIND,
+    freeze::KIND,
     full_disk::KIND,
     io_error::KIND,
     join::KIND,

@@ -8,7 +8,10 @@ use anyhow::{Context, Result, ensure};
 use super::PREFIX;
 
 /// The kinds that are used.
-pub(crate) const KINDS: [&str; 2] = ["blkio", "memory"];
+pub(crate) const KINDS: [&str; 4] = ["blkio", "cpu", "freezer", "memory"];
+
+/// In which the kernel counts how long a group may run, in microseconds: its own default.
+const PERIOD_US: u64 = 100_000;
 
 /// Where all of a kind's groups of ours are.
 pub(crate) fn root(kind: &str) -> PathBuf {
@@ -59,6 +62,37 @@ impl Cgroup {
     /// How often there was no more memory below the bound, and some had to be reclaimed.
     pub(crate) fn memory_refused(&self) -> Result<u64> {
         Ok(self.read("memory", "memory.failcnt")?.trim().parse()?)
+    }
+
+    /// Lets the group run for so many percent of one core; `None` for as long as it can.
+    pub(crate) fn limit_cpu(&self, percent: Option<u64>) -> Result<()> {
+        self.write("cpu", "cpu.cfs_period_us", &PERIOD_US.to_string())?;
+        let quota = percent.map_or_else(|| "-1".to_owned(), |percent| (PERIOD_US * percent / 100).to_string());
+        self.write("cpu", "cpu.cfs_quota_us", &quota)
+    }
+
+    /// In how many periods the group had to wait for the next one.
+    pub(crate) fn cpu_throttled(&self) -> Result<u64> {
+        let stat = self.read("cpu", "cpu.stat")?;
+        let count = stat.lines().find_map(|line| line.strip_prefix("nr_throttled "));
+        Ok(count.with_context(|| format!("no count in {stat:?}"))?.trim().parse()?)
+    }
+
+    /// Has all of the group's processes stand still, soon.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        self.write("freezer", "freezer.state", "FROZEN")
+    }
+
+    /// Whether this process is in the group, and all of the group stands still: an empty one does, too.
+    pub(crate) fn is_frozen(&self, pid: u32) -> Result<bool> {
+        let pids = self.read("freezer", "cgroup.procs")?;
+        let is_in = pids.lines().any(|line| line.parse() == Ok(pid));
+        Ok(is_in && self.read("freezer", "freezer.state")?.trim() == "FROZEN")
+    }
+
+    /// Has them go on.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.write("freezer", "freezer.state", "THAWED")
     }
 
     fn write(&self, kind: &str, file: &str, text: &str) -> Result<()> {

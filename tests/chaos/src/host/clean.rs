@@ -1,7 +1,7 @@
 //! Removing what a run has left on the machine, this one or one that was killed: all of it is known by its prefix.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Kills processes, unmounts and removes volumes, namespaces, links and control groups. `directory` is where volumes are.
 /// Says nothing of what is not there.
 pub(crate) fn clean(directory: &Path) {
+    thaw_all();
     kill_all();
     unmount_all(directory);
     for namespace in namespaces() {
@@ -23,9 +24,9 @@ pub(crate) fn clean(directory: &Path) {
     }
     attempt(&format!("ip link del {}", network::HOST_LINK));
     for kind in KINDS {
-        for group in fs::read_dir(root(kind)).into_iter().flatten().flatten() {
+        for group in groups(kind) {
             // Files in it are the kernel's; only directories can be removed.
-            let _ = fs::remove_dir(group.path());
+            let _ = fs::remove_dir(group);
         }
         let _ = fs::remove_dir(root(kind));
     }
@@ -34,6 +35,19 @@ pub(crate) fn clean(directory: &Path) {
             let _ = fs::remove_file(file.path());
         }
     }
+}
+
+/// What stands still in a frozen group cannot end either.
+fn thaw_all() {
+    for group in groups("freezer") {
+        // It may be no group, or just be gone.
+        let _ = fs::write(group.join("freezer.state"), "THAWED");
+    }
+}
+
+/// Whatever is where a kind's groups of ours are.
+fn groups(kind: &str) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(root(kind)).into_iter().flatten().flatten().map(|group| group.path())
 }
 
 /// Processes in our control groups and namespaces, and no others.
@@ -55,8 +69,8 @@ fn kill_all() {
 fn pids() -> Vec<Pid> {
     let mut text = String::new();
     for kind in KINDS {
-        for group in fs::read_dir(root(kind)).into_iter().flatten().flatten() {
-            text += &fs::read_to_string(group.path().join("cgroup.procs")).unwrap_or_default();
+        for group in groups(kind) {
+            text += &fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
         }
     }
     for namespace in namespaces() {
