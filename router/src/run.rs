@@ -84,8 +84,16 @@ pub async fn run(config: RouterConfig, seams: Seams) -> Result<RouterHandle, Rou
     let (grpc_addr, ws_addr) = (grpc_listener.local_addr().to_owned(), ws_listener.local_addr().to_owned());
     registry.register(|to| {
         let to = to.sub_registry_with_prefix("router");
-        to.register("grpc_handshakes_refused", "Handshakes that failed", grpc_listener.refused());
-        to.register("ws_handshakes_refused", "Handshakes that failed", ws_listener.refused());
+        to.register(
+            "grpc_handshakes_refused",
+            "Handshakes that failed, or were too many from one address",
+            grpc_listener.refused(),
+        );
+        to.register(
+            "ws_handshakes_refused",
+            "Handshakes that failed, or were too many from one address",
+            ws_listener.refused(),
+        );
     });
     let (stop_health, health_drain) = drain();
     let health_listener =

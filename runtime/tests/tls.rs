@@ -1,40 +1,15 @@
 //! Handshakes between processes with made certificates.
 
-use std::path::{Path, PathBuf};
+mod support;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use hansard_runtime::net::{
-    Incoming, PeerInfo, Role, TcpTransport, Tls, TlsError, TlsPaths, Transport, channel, incoming,
-};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use hansard_runtime::net::{Incoming, PeerInfo, Role, TcpTransport, Tls, TlsError, Transport, channel, incoming};
+use support::{NODE, ca, identity, write};
 use tokio_stream::StreamExt;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-
-type Ca = CertifiedIssuer<'static, KeyPair>;
-
-fn ca() -> Ca {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-fn identity(directory: &Path, name: &str, ca: &Ca, trusted: &Ca, names: &[&str]) -> TlsPaths {
-    let path = |end: &str| -> PathBuf { directory.join(format!("{name}.{end}")) };
-    let paths = TlsPaths::mutual(path("pem"), path("key"), path("ca"));
-    write(&paths, ca, names);
-    std::fs::write(path("ca"), trusted.pem()).unwrap();
-    paths
-}
-
-fn write(paths: &TlsPaths, ca: &Ca, names: &[&str]) {
-    let key = KeyPair::generate().unwrap();
-    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, ca).unwrap();
-    std::fs::write(&paths.cert, certificate.pem()).unwrap();
-    std::fs::write(&paths.key, key.serialize_pem()).unwrap();
-}
 
 async fn listen(tls: Option<Arc<Tls>>) -> Incoming {
     incoming(TcpTransport.listen("127.0.0.1:0").await.unwrap(), tls)
@@ -60,7 +35,6 @@ async fn call(address: &str, tls: Option<Arc<Tls>>, role: Role) -> Result<(), to
     HealthClient::new(channel).check(HealthCheckRequest::default()).await.map(drop)
 }
 
-const NODE: &[&str] = &["node.hansard.internal", "localhost"];
 const ROUTER: &[&str] = &["router.hansard.internal"];
 
 #[tokio::test]

@@ -8,16 +8,15 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
+use super::handshakes::Handshakes;
 use super::{BoxIo, Listener, Role, Tls};
 
 /// The longest a handshake may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Handshakes that may run at once; further connections wait in the kernel's backlog.
-pub const MAX_HANDSHAKES: usize = 256;
 /// Connections that may wait to be served after their handshakes.
 const READY: usize = 64;
 /// Pause after a failed accept (no file descriptors left, say), so that it does not spin.
@@ -70,7 +69,8 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Counts handshakes that failed or took too long; register it with the metrics.
+    /// Counts handshakes that failed or took too long, and connections of an address that had its share of handshakes
+    /// under way; register it with the metrics.
     pub fn refused(&self) -> Counter {
         self.refused.clone()
     }
@@ -104,27 +104,42 @@ async fn accept_all(
     ready: mpsc::Sender<PeerIo>,
     refused: Counter,
 ) {
-    let slots = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+    let handshakes = Handshakes::default();
     loop {
         let accepted = tokio::select! {
-            accepted = async {
-                let slot = slots.clone().acquire_owned().await;
-                (slot, listener.accept().await)
-            } => accepted,
+            accepted = listener.accept() => accepted,
             () = ready.closed() => return,
         };
-        let (slot, (io, address)) = match accepted {
-            (slot, Ok(connection)) => (slot, connection),
-            (_, Err(error)) => {
+        let (io, address) = match accepted {
+            Ok(connection) => connection,
+            Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let (tls, ready, refused) = (tls.clone(), ready.clone(), refused.clone());
+        let Some(tls) = tls.clone() else {
+            // Without a handshake nobody can be slow: what is not taken yet waits here, and behind it in the backlog.
+            let info = PeerInfo { role: None, encrypted: false, address };
+            if ready.send(PeerIo { io, info }).await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let Some(share) = handshakes.share_of(&address) else {
+            refused.inc();
+            tracing::debug!(%address, "the address has its share of handshakes under way");
+            continue;
+        };
+        // However many come from one address, they never fill the slots: only several together can make others wait here.
+        let slot = tokio::select! {
+            slot = handshakes.slot() => slot,
+            () = ready.closed() => return,
+        };
+        let (ready, refused) = (ready.clone(), refused.clone());
         tokio::spawn(async move {
-            let _slot = slot;
-            match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(io, tls, &address)).await {
+            let _held = (share, slot);
+            match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(io, &tls, &address)).await {
                 Ok(Ok(peer)) => {
                     // Nobody listens any more: the connection closes with the stream.
                     let _ = ready.send(peer).await;
@@ -142,13 +157,9 @@ async fn accept_all(
     }
 }
 
-async fn greet(io: BoxIo, tls: Option<Arc<Tls>>, address: &str) -> io::Result<PeerIo> {
-    let encrypted = tls.is_some();
-    let (io, role) = match tls {
-        Some(tls) => tls.accept(io).await?,
-        None => (io, None),
-    };
-    Ok(PeerIo { io, info: PeerInfo { role, encrypted, address: address.to_owned() } })
+async fn greet(io: BoxIo, tls: &Tls, address: &str) -> io::Result<PeerIo> {
+    let (io, role) = tls.accept(io).await?;
+    Ok(PeerIo { io, info: PeerInfo { role, encrypted: true, address: address.to_owned() } })
 }
 
 impl Connected for PeerIo {

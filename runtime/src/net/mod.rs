@@ -4,6 +4,7 @@
 //! whatever stream the transport yields, so that they run in simulations as well.
 
 mod channel;
+mod handshakes;
 mod incoming;
 mod tcp;
 mod tls;
@@ -14,7 +15,8 @@ use std::io;
 
 pub use channel::channel;
 pub use futures_util::future::BoxFuture;
-pub use incoming::{HANDSHAKE_TIMEOUT, Incoming, MAX_HANDSHAKES, PeerInfo, PeerIo, incoming};
+pub use handshakes::{MAX_HANDSHAKES, MAX_HANDSHAKES_PER_ADDRESS};
+pub use incoming::{HANDSHAKE_TIMEOUT, Incoming, PeerInfo, PeerIo, incoming};
 pub use tcp::TcpTransport;
 pub use tls::{Tls, TlsError};
 pub use tls_files::TlsPaths;
