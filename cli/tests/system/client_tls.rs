@@ -1,6 +1,6 @@
 //! TLS towards clients, and plaintext only where nobody can listen, unless it is asked for by name.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{process::Command, sync::Arc};
 
 use futures_util::{SinkExt, StreamExt};
 use hansard_proto::{
@@ -17,45 +17,20 @@ use tokio_rustls::{
 };
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
-use crate::harness::{Authority, Cluster, ExtraRouter, hansard, shared};
+use crate::harness::{ExtraRouter, TlsRouter, hansard, shared};
 
-/// A router with a certificate, and the file that holds its authority.
-struct Stage {
-    extra: ExtraRouter,
-    authority: Authority,
-    dir: tempfile::TempDir,
-}
-
-impl Stage {
-    fn new(cluster: &Cluster) -> Stage {
-        let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
-        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-        let (cert, key) = (path("cert.pem"), path("cert.key"));
-        let (certificate, secret) = authority.certify();
-        std::fs::write(&cert, certificate).unwrap();
-        std::fs::write(&key, secret).unwrap();
-        std::fs::write(path("ca.pem"), authority.pem()).unwrap();
-        let extra = ExtraRouter::start(cluster, &["--client-tls-cert", &cert, "--client-tls-key", &key]);
-        Stage { extra, authority, dir }
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.dir.path().join("ca.pem")
-    }
-
-    /// A client command as alice.
-    fn command(&self, args: &[&str]) -> std::process::Command {
-        let mut command = hansard();
-        command.args(args).env("HANSARD_ROUTER", &self.extra.router.grpc).env("HANSARD_TOKEN", shared().token("alice"));
-        command
-    }
+/// A client command as alice, to a router with a certificate.
+fn command(router: &TlsRouter, args: &[&str]) -> Command {
+    let mut command = hansard();
+    command.args(args).env("HANSARD_ROUTER", &router.extra.router.grpc).env("HANSARD_TOKEN", shared().token("alice"));
+    command
 }
 
 #[test]
 fn commands_talk_to_a_router_over_tls() {
-    let stage = Stage::new(shared());
+    let router = TlsRouter::start(shared());
     let run = |args: &[&str]| {
-        let output = stage.command(args).arg("--ca").arg(stage.ca()).output().unwrap();
+        let output = command(&router, args).arg("--ca").arg(router.ca()).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
@@ -64,18 +39,18 @@ fn commands_talk_to_a_router_over_tls() {
     let room = room["id"].as_str().unwrap();
     run(&["send", room, "over an encrypted line"]);
     assert!(run(&["tail", room, "--count", "2"]).contains("over an encrypted line"));
-    let output = stage.command(&["send", room, "trusting whom?"]).output().unwrap();
+    let output = command(&router, &["send", room, "trusting whom?"]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("CA certificate"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_websocket_talks_to_a_router_over_tls() {
-    let stage = Stage::new(shared());
-    let url = &stage.extra.router.ws;
+    let router = TlsRouter::start(shared());
+    let url = &router.extra.router.ws;
     let address = url.trim_start_matches("wss://").split('/').next().unwrap();
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(stage.authority.pem().as_bytes()).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_slice(router.authority.pem().as_bytes()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -97,13 +72,13 @@ async fn a_websocket_talks_to_a_router_over_tls() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_router_with_a_certificate_answers_nobody_in_plaintext() {
-    let stage = Stage::new(shared());
-    let plain = stage.extra.router.grpc.replace("https://", "http://");
+    let router = TlsRouter::start(shared());
+    let plain = router.extra.router.grpc.replace("https://", "http://");
     let token = shared().token("alice");
     let mut config = hansard_client::Config::new([plain], token);
     config.connect_deadline = std::time::Duration::from_secs(2);
     assert!(hansard_client::Client::connect(config).await.is_err());
-    let plain = stage.extra.router.ws.replace("wss://", "ws://");
+    let plain = router.extra.router.ws.replace("wss://", "ws://");
     assert!(tokio_tungstenite::connect_async(plain).await.is_err());
 }
 

@@ -6,6 +6,7 @@ mod http;
 mod keys;
 mod person;
 mod router;
+mod tls_router;
 
 pub use cluster::{Cluster, Router, hansard, shared};
 pub use conn::{Conn, Over, Raw};
@@ -13,6 +14,7 @@ pub use http::{get, metric, ready};
 pub use keys::{Answer, Authority, KeyServer, Signer};
 pub use person::{Item, Person, reason};
 pub use router::ExtraRouter;
+pub use tls_router::TlsRouter;
 
 use std::time::Duration;
 
