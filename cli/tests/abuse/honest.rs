@@ -69,6 +69,11 @@ impl Honest {
         }
     }
 
+    /// Waits for so many acks from now on.
+    pub(crate) async fn served_again(&self, acks: usize) {
+        self.served(self.acks() + acks).await;
+    }
+
     /// How it went since the last window.
     pub(crate) fn window(&self) -> Window {
         let mut waits = std::mem::take(&mut *self.shared.waits.lock().unwrap());

@@ -1,17 +1,19 @@
 //! Bytes without a protocol, connections without a purpose, requests without haste.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
-use crate::Target;
+use crate::{Target, http2, keep::keep};
 
 /// How long an attacker waits for a refusal before it goes on.
 const WAIT: Duration = Duration::from_secs(2);
+/// Another address of this machine than the one that the honest come from, and any port.
+const ELSEWHERE: ([u8; 4], u16) = ([127, 0, 0, 2], 0);
 
 /// Opens a connection.
 pub(crate) async fn dial(address: &str) -> TcpStream {
@@ -19,6 +21,23 @@ pub(crate) async fn dial(address: &str) -> TcpStream {
         .await
         .expect("a connection within a minute")
         .expect("it listens")
+}
+
+/// Opens a connection from another address than that of the honest.
+pub(crate) async fn dial_from_elsewhere(address: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(ELSEWHERE)).expect("all of 127.0.0.0/8 is this machine");
+    timeout(crate::PATIENCE, socket.connect(address.parse().expect("an address")))
+        .await
+        .expect("a connection within a minute")
+        .expect("it listens")
+}
+
+/// A connection that has said these bytes.
+async fn opened(address: &str, bytes: &[u8]) -> TcpStream {
+    let mut stream = dial(address).await;
+    let _ = stream.write_all(bytes).await;
+    stream
 }
 
 /// What became of a connection that was flooded.
@@ -88,37 +107,19 @@ pub(crate) async fn connection_storm(target: &Target<'_>) -> u64 {
 
 /// HTTP/1 requests whose heads never end.
 pub(crate) async fn slow_heads(target: &Target<'_>) -> u64 {
-    let mut held = Vec::new();
-    for _ in 0..100 {
-        let mut stream = dial(&target.ws).await;
-        let _ = stream.write_all(b"GET /v1/connect HTTP/1.1\r\nhost: x\r\nx-slow: ").await;
-        held.push(stream);
-    }
-    for _ in 0..4 {
-        for stream in &mut held {
-            let _ = stream.write_all(b"x").await;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    held.len() as u64
+    const HEAD: &[u8] = b"GET /v1/connect HTTP/1.1\r\nhost: x\r\nx-slow: ";
+    keep(100, || opened(&target.ws, HEAD), b"x", target.served()).await
 }
 
-/// Unary calls whose bodies come byte by byte.
+/// Unary calls of one person whose bodies come byte by byte.
 pub(crate) async fn slow_bodies(target: &Target<'_>) -> u64 {
-    let mut held = Vec::new();
-    for _ in 0..50 {
-        let mut stream = dial(&target.grpc).await;
-        let mut opening = crate::http2::opening();
-        opening.extend(crate::http2::request(1, "/hansard.v1.RoomService/ListRooms"));
-        opening.extend(crate::http2::frame(crate::http2::DATA, 0, 1, &[0, 0, 0, 4, 0]));
-        let _ = stream.write_all(&opening).await;
-        held.push(stream);
-    }
-    for _ in 0..4 {
-        for stream in &mut held {
-            let _ = stream.write_all(&crate::http2::frame(crate::http2::DATA, 0, 1, &[0])).await;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    held.len() as u64
+    let token = target.cluster.token("mallory");
+    let opening = [
+        http2::opening(),
+        http2::request_as(1, "/hansard.v1.RoomService/ListRooms", &token),
+        http2::frame(http2::DATA, 0, 1, &[0, 0, 0, 4, 0]),
+    ]
+    .concat();
+    let byte = http2::frame(http2::DATA, 0, 1, &[0]);
+    keep(50, || opened(&target.grpc, &opening), &byte, target.served()).await
 }

@@ -5,10 +5,11 @@ use tokio::net::TcpStream;
 
 use crate::{
     PATIENCE, Target,
+    keep::keep,
     raw::{self, flood},
 };
 
-const UPGRADE: &[u8] = b"GET /v1/connect HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+pub(crate) const UPGRADE: &[u8] = b"GET /v1/connect HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: hansard.v1.json\r\n\r\n";
 
 /// A client's frame, masked with zeros; see RFC 6455, section 5.2. `first` is FIN and opcode.
@@ -66,11 +67,7 @@ pub(crate) async fn message_without_end(target: &Target<'_>) -> u64 {
 
 /// Sessions that are open, and say no hello.
 pub(crate) async fn silent_sessions(target: &Target<'_>) -> u64 {
-    let mut held = Vec::new();
-    for _ in 0..100 {
-        held.push(upgraded(target).await);
-    }
-    held.len() as u64
+    keep(100, || upgraded(target), &[], target.served()).await
 }
 
 /// Pings whose answers nobody reads.
