@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use hansard_proto::cluster::v1::{edge_service_server::EdgeServiceServer, peer_service_server::PeerServiceServer};
 use hansard_runtime::{
     Drain,
-    net::{Listener, Tls, incoming},
+    net::{LINK_FRAME, Listener, Tls, incoming},
 };
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
@@ -59,6 +59,7 @@ pub(crate) fn serve(
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(LINK_FRAME)
         .http2_max_header_list_size(Some(HEADERS))
         .http2_max_pending_accept_reset_streams(Some(RESETS))
         .add_service(peer)

@@ -6,8 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hansard_runtime::net::{Incoming, PeerInfo, Role, TcpTransport, Tls, TlsError, Transport, channel, incoming};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use support::{NODE, ca, identity, write};
+use tokio_rustls::TlsConnector;
 use tokio_stream::StreamExt;
+use tonic::transport::server::Connected;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -52,6 +57,35 @@ async fn both_sides_know_the_others_role() {
     assert_eq!(peers.recv().await.unwrap().role, Some(Role::Node));
     let wrong = call(&address, Some(router), Role::Router).await.unwrap_err();
     assert_eq!(wrong.code(), tonic::Code::Unavailable, "{wrong}");
+}
+
+#[tokio::test]
+async fn processes_speak_tls_1_3_alone_whatever_certificate_they_have() {
+    let (directory, ca) = (tempfile::tempdir().unwrap(), ca());
+    let node = Tls::load(&identity(directory.path(), "node", &ca, &ca, NODE)).unwrap();
+    let router = identity(directory.path(), "router", &ca, &ca, ROUTER);
+    let mut listener = listen(Some(node)).await;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(router.ca.as_ref().unwrap()).unwrap()).unwrap();
+    let shake = async |version: &'static rustls::SupportedProtocolVersion| {
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots.clone())
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_file(&router.cert).unwrap()],
+                PrivateKeyDer::from_pem_file(&router.key).unwrap(),
+            )
+            .unwrap();
+        let io = tokio::net::TcpStream::connect(listener.local_addr()).await.unwrap();
+        let name = ServerName::try_from(NODE[0]).unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, io).await
+    };
+    let old = shake(&rustls::version::TLS12).await.unwrap_err();
+    assert!(old.to_string().contains("ProtocolVersion"), "{old}");
+    let _new = shake(&rustls::version::TLS13).await.unwrap();
+    let peer = listener.next().await.unwrap().unwrap();
+    assert_eq!(peer.connect_info().role, Some(Role::Router));
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(4);
 const STREAM_WINDOW: u32 = 4 << 20;
 /// Flow-control window of the connection, bytes.
 const CONNECTION_WINDOW: u32 = 16 << 20;
+/// Largest HTTP/2 frame between processes, bytes: with its head four records of TLS, which leave in one write.
+pub const LINK_FRAME: u32 = (64 << 10) - 9;
 
 /// A channel to the process at `address` (`host:port`), which must have `role` when `tls` is given.
 ///
@@ -38,7 +40,8 @@ pub fn channel(transport: Arc<dyn Transport>, address: &str, tls: Option<Arc<Tls
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(LINK_FRAME);
     let address = address.to_owned();
     Ok(endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
         let (transport, tls, address) = (transport.clone(), tls.clone(), address.clone());

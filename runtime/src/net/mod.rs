@@ -13,7 +13,7 @@ mod tls_files;
 use std::fmt;
 use std::io;
 
-pub use channel::channel;
+pub use channel::{LINK_FRAME, channel};
 pub use futures_util::future::BoxFuture;
 pub use handshakes::{MAX_HANDSHAKES, MAX_HANDSHAKES_PER_ADDRESS};
 pub use incoming::{HANDSHAKE_TIMEOUT, Incoming, PeerInfo, PeerIo, incoming};

@@ -10,7 +10,7 @@ use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 use tokio::io::BufReader;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -18,6 +18,9 @@ use super::{BoxIo, Role, TlsPaths};
 
 /// How often the files are looked at, at most; looking costs three `stat` calls.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
+
+/// Both ends are ours. People's clients may be older, and speak 1.2.
+const BETWEEN_PROCESSES: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
 /// What one read takes from a connection between processes, bytes; by itself TLS would take 4 KiB at a time.
 const READ: usize = 64 << 10;
@@ -145,8 +148,9 @@ fn read(paths: &TlsPaths) -> Result<Loaded, TlsError> {
             .map_err(|error| unusable(error.to_string()))?,
         None => WebPkiClientVerifier::no_client_auth(),
     };
+    let mutual = roots.is_some();
     let mut server = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(if mutual { BETWEEN_PROCESSES } else { rustls::DEFAULT_VERSIONS })
         .map_err(|error| unusable(error.to_string()))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(paths.read_chain()?, paths.read_key()?)
@@ -156,7 +160,7 @@ fn read(paths: &TlsPaths) -> Result<Loaded, TlsError> {
     let client = match roots {
         Some(roots) => {
             let mut client = ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
+                .with_protocol_versions(BETWEEN_PROCESSES)
                 .map_err(|error| unusable(error.to_string()))?
                 .with_root_certificates(roots)
                 .with_client_auth_cert(paths.read_chain()?, paths.read_key()?)
