@@ -60,7 +60,7 @@ async fn a_disk_that_fills_up_is_named_and_loses_nothing_and_is_forgotten_when_t
     nearly_full(&cluster, &disk).await;
 
     // Now to the last byte, again and again, while people talk: the node ends rather than guess, and the others go on.
-    let talk = Talk::start(&cluster, 6, 0).await;
+    let talk = Talk::start(&cluster, 6).await;
     let mut writers = Vec::new();
     for n in 0..8 {
         let writer = client(&cluster, "alice").await;

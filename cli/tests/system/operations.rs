@@ -50,7 +50,7 @@ async fn twelve_shards_are_spread_over_three_sites_and_their_leaders_balanced() 
 async fn leaders_replicas_and_nodes_move_while_messages_flow() {
     let cluster = Cluster::start(&["--nodes", "4", "--routers", "2"]);
     let operator = client(&cluster, "alice").await;
-    let talk = Talk::start(&cluster, 6, 0).await;
+    let talk = Talk::start(&cluster, 6).await;
     talk.until(100).await;
 
     let status = status_when(&operator, "led", |s| s.shards.iter().all(|shard| shard.leader != 0)).await;

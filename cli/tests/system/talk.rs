@@ -49,8 +49,8 @@ pub struct Outcome {
 }
 
 impl Talk {
-    /// Starts `rooms` senders; each says up to `each` messages, or goes on until [`Talk::finish`] if 0.
-    pub async fn start(cluster: &Cluster, rooms: usize, each: u64) -> Talk {
+    /// Starts `rooms` senders, who go on until [`Talk::finish`].
+    pub async fn start(cluster: &Cluster, rooms: usize) -> Talk {
         let reader = client(cluster, "bob").await;
         let bob = reader.person();
         let (stop, acked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
@@ -74,7 +74,7 @@ impl Talk {
                 }
                 heard
             }));
-            senders.push(tokio::spawn(send(alice, room, each, Arc::clone(&stop), Arc::clone(&acked))));
+            senders.push(tokio::spawn(send(alice, room, Arc::clone(&stop), Arc::clone(&acked))));
         }
         Talk { senders, followers, stop, acked, reader }
     }
@@ -130,11 +130,11 @@ impl Talk {
 
 const LAST_WORD: &str = "that is all";
 
-async fn send(alice: Client, room: String, each: u64, stop: Arc<AtomicBool>, count: Arc<AtomicU64>) -> Sent {
+async fn send(alice: Client, room: String, stop: Arc<AtomicBool>, count: Arc<AtomicU64>) -> Sent {
     let started = Instant::now();
     let mut sent = Sent { room, acked: BTreeMap::new(), stall: Duration::ZERO, started };
     let mut n = 0;
-    while if each == 0 { !stop.load(Ordering::Relaxed) } else { n < each } {
+    while !stop.load(Ordering::Relaxed) {
         let text = n.to_string();
         let from = Instant::now();
         let receipt = alice.send(&sent.room, text.clone()).await.expect("committed, if late");

@@ -103,3 +103,18 @@ fn no_entry_follows_the_last_index() {
     };
     assert!(convert::to_append(append).is_err());
 }
+
+#[test]
+fn what_an_entry_came_in_is_not_kept_with_it() {
+    use hansard_proto::cluster::v1 as wire;
+    let sent = LogEntry::new(1, 1, &[1, 0]).encoded();
+    let received = Bytes::from([&[0; 1_000], &sent[..]].concat());
+    let append = wire::Append {
+        vote: Some(wire::Vote { term: 1, node: 1, committed: true }),
+        entries: vec![received.slice(1_000..)],
+        ..wire::Append::default()
+    };
+    let read = convert::to_append(append).unwrap();
+    assert_eq!(read.entries[0].to_stored().encoded(), sent);
+    assert!(received.is_unique(), "the entry holds on to what it came in");
+}
