@@ -66,7 +66,7 @@ def load(arguments):
         sys.exit(f"{done.stdout}{done.stderr}bench: {' '.join(command)} failed")
     report = json.loads(done.stdout)
     # Of all nodes together. Both are counted in one span of time, which is longer than that of the rate.
-    if report.get("fsyncs_per_second"):
+    if report.get("fsyncs_per_second") and "messages" in report:
         report["messages_per_flush"] = report["messages"] / (report["fsyncs_per_second"] * report["measured_seconds"])
     return report
 
