@@ -54,15 +54,14 @@ impl Pacer {
         self.state.lock().expect("no holder panics")
     }
 
-    /// Waits for the next departure.
+    /// Waits for the next departure. It is that of all who wait by then: if whoever is polled first had the others wait for its
+    /// entry, some would wait again and again.
     pub(super) async fn turn(&self) {
-        loop {
-            let freed = self.freed.notified();
-            let Some(until) = self.state().gathers_until(Instant::now()) else { return };
-            tokio::select! {
-                () = freed => {}
-                () = tokio::time::sleep_until(until) => return,
-            }
+        let freed = self.freed.notified();
+        let Some(until) = self.state().gathers_until(Instant::now()) else { return };
+        tokio::select! {
+            () = freed => {}
+            () = tokio::time::sleep_until(until) => {}
         }
     }
 
@@ -125,6 +124,9 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(waiting.iter().all(|turn| !turn.is_finished()));
         drop(last);
+        // Whoever is polled first leaves, with much.
+        let _more = pacer.depart(1_024);
+        pacer.state().next = Some(Instant::now() + Duration::from_secs(3_600));
         for turn in waiting {
             turn.await.unwrap();
         }
