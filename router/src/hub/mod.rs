@@ -135,8 +135,9 @@ impl Hubs {
             }
         };
         let mut room = lock(&hub);
-        if let Some(at) = &feed.subscribed {
-            room.stand(conn, at.after_seq);
+        if let Some(at) = &feed.subscribed
+            && room.stand(conn, at.after_seq)
+        {
             lock(&self.wanted).remove(&id);
         }
         let entries = feed.entries.iter().map(|entry| convert::shared(id, entry));
@@ -237,9 +238,14 @@ impl Hubs {
     pub(crate) fn keep_once(&self, feeds: &dyn Feeds, now: Instant) {
         let wanted: Vec<RoomId> = lock(&self.wanted).iter().copied().collect();
         for id in wanted {
-            let Some(hub) = self.hub(id) else {
-                lock(&self.wanted).remove(&id);
-                continue;
+            let hub = {
+                let rooms = lock(&self.rooms);
+                let Some(hub) = rooms.get(&id) else {
+                    // Under the lock, so that a hub that comes up again meanwhile stays wanted.
+                    lock(&self.wanted).remove(&id);
+                    continue;
+                };
+                hub.clone()
             };
             let mut room = lock(&hub);
             let Some(start) = room.wants(now) else {

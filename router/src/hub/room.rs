@@ -105,13 +105,15 @@ impl Room {
         }
     }
 
-    /// A subscription was confirmed.
-    pub(super) fn stand(&mut self, conn: ConnId, after: u64) {
-        if self.comes_from() == Some(conn) {
+    /// A subscription was confirmed. Returns whether it is the one in use.
+    pub(super) fn stand(&mut self, conn: ConnId, after: u64) -> bool {
+        let ours = self.comes_from() == Some(conn);
+        if ours {
             self.feed = Feed::Standing(conn);
             self.ring.stand(after);
             self.tell();
         }
+        ours
     }
 
     /// Entries came; authors that were not seen before are added to `authors`. Returns false if there is a hole.
@@ -223,7 +225,7 @@ mod tests {
         let inbox = Arc::new(Inbox::new(1));
         room.attach(inbox.clone());
         room.feed = Feed::Asked(CONN, Instant::now());
-        room.stand(CONN, 0);
+        assert!(room.stand(CONN, 0));
         (room, inbox)
     }
 
@@ -266,7 +268,7 @@ mod tests {
         let (mut room, _inbox) = standing();
         let former = ConnId { node: 2, generation: 9 };
         assert!(room.feed(former, entries(5..=5), &mut Vec::new()));
-        room.stand(former, 99);
+        assert!(!room.stand(former, 99));
         assert!(!room.ended(former, Instant::now()));
         assert_eq!(room.comes_from(), Some(CONN));
     }

@@ -1,4 +1,6 @@
-//! All rings together, within their budget.
+//! Feeds that move, and all rings together, within their budget.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hansard_domain::{Content, Kind};
@@ -60,6 +62,41 @@ fn read(hubs: &Hubs, number: u8, cursor: u64) -> Option<Vec<Arc<SharedEvent>>> {
         Read::Entries { entries, .. } => Some(entries),
         _ => None,
     }
+}
+
+const NEXT: ConnId = ConnId { node: 2, generation: 1 };
+
+/// The other node leads. It counts how often it is asked.
+#[derive(Default)]
+struct Moved(AtomicUsize);
+
+impl Feeds for Moved {
+    fn subscribe(&self, _room: RoomId, _start: Start) -> Option<ConnId> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Some(NEXT)
+    }
+
+    fn unsubscribe(&self, _conn: ConnId, _room: RoomId) {}
+
+    fn leader(&self, _room: RoomId) -> Option<u64> {
+        Some(NEXT.node)
+    }
+}
+
+#[test]
+fn a_late_word_of_the_former_leader_does_not_end_the_search_for_the_next() {
+    let (hubs, moved) = (hubs(1), Moved::default());
+    hubs.on_leaders(&moved);
+    let subscribed = || RoomFeed { subscribed: Some(SubscribedAt { after_seq: 0 }), ..RoomFeed::default() };
+    hubs.on_feed(CONN, room(1), subscribed(), &moved);
+    hubs.keep_once(&moved, Instant::now());
+    assert_eq!(moved.0.load(Ordering::Relaxed), 1, "the next one is asked");
+    hubs.on_feed(CONN, room(1), subscribed(), &moved);
+    hubs.keep_once(&moved, Instant::now() + crate::limits::SUBSCRIBE_TIMEOUT);
+    assert_eq!(moved.0.load(Ordering::Relaxed), 2, "and again when it does not answer");
+    hubs.on_feed(NEXT, room(1), subscribed(), &moved);
+    hubs.keep_once(&moved, Instant::now() + 2 * crate::limits::SUBSCRIBE_TIMEOUT);
+    assert_eq!(moved.0.load(Ordering::Relaxed), 2, "it stands");
 }
 
 #[test]
