@@ -1,8 +1,8 @@
 //! Consensus messages between openraft's types and the wire's.
 
-use bytes::Bytes;
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use hansard_proto::cluster::v1 as wire;
 use hansard_storage::LogEntry;
 use openraft::raft::{
