@@ -14,7 +14,8 @@ def settings(role):
     """The environment variables that `hansard node` or `hansard router` takes; it refuses all others."""
     keys = re.findall(r'Key::new\("(\w+)"', (SERVE / f"{role}.rs").read_text(encoding="utf-8"))
     assert len(keys) > 10, f"{SERVE}/{role}.rs does not list its settings as it used to"
-    return {f"HANSARD_{key.upper()}" for key in keys}
+    # A table, which only a file can hold.
+    return {f"HANSARD_{key.upper()}" for key in keys} - {"HANSARD_RATES"}
 
 
 def pods(documents):

@@ -23,7 +23,7 @@ const LEAST_SNAPSHOT_RATE: u64 = 1 << 20;
 /// A node's configuration.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
-    /// The node's name, for people. Unique in the cluster by convention only: ids tell nodes apart.
+    /// The node's name, for people, unique in the cluster: one that is taken is registered with digits of the id behind it.
     pub name: String,
     /// The site where it stands; replicas are spread over sites.
     pub site: String,

@@ -1,6 +1,6 @@
 //! A node of the cluster: keeps shards, agrees on them with the other nodes, and serves the routers.
 //!
-//! `raft` is the only place that knows openraft; `shard` owns proposals and reads of one shard; `meta` founds the cluster,
+//! `raft` adapts openraft's traits; `shard` drives one group with its proposals and reads; `meta` founds the cluster,
 //! places shards and moves them; `fanout` feeds rooms to routers; `links` are those routers; `rpc` converts and calls.
 
 mod config;

@@ -42,7 +42,7 @@ pub(crate) const BAD_SUBJECT: &str = "BAD_SUBJECT";
 pub(crate) const BAD_ROLE: &str = "BAD_ROLE";
 /// A visibility is none that can be chosen.
 pub(crate) const BAD_VISIBILITY: &str = "BAD_VISIBILITY";
-/// A page size is negative or too large, or a page token is not one of ours.
+/// A page size, an age or a page token is not one that is taken, or a page is asked for both ways.
 pub(crate) const BAD_PAGE: &str = "BAD_PAGE";
 /// A seq is 0 where there must be one.
 pub(crate) const BAD_SEQ: &str = "BAD_SEQ";

@@ -1,4 +1,4 @@
-//! The only place that knows openraft: adapters from its traits to `storage`, `domain` and the wire.
+//! The adapters from openraft's traits to `storage`, `domain` and the wire. Only `shard` knows openraft besides, to drive it.
 //!
 //! What the rest of the node uses:
 //!
