@@ -15,8 +15,8 @@ use hansard_domain::bug::{self, Bug};
 
 use crate::told::violations;
 
-/// How many seeds a bug may take to be caught.
-pub(crate) const SEEDS: u64 = 40;
+/// How many seeds a bug may take to be caught: the rarest is in one of some twenty.
+pub(crate) const SEEDS: u64 = 100;
 
 /// Bugs that the simulation may miss, as something else stands behind what they break; and the suite that catches them.
 const ELSEWHERE: [(Bug, &str); 1] =
