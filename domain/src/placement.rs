@@ -78,20 +78,23 @@ pub fn next_step(view: &MetaView, reachable: impl Fn(NodeId) -> bool) -> Option<
 /// Whether a node can be reached.
 type Up<'a> = &'a dyn Fn(NodeId) -> bool;
 
-/// Empties a decommissioning node. While a node that could take its place is out of reach, the shard keeps its voter: with one
-/// fewer, the loss of any other would stop it.
+/// Empties a decommissioning node, a lost one first. While a node that could take its place is out of reach, the shard keeps its
+/// voter: with one fewer, the loss of any other would stop it. So it does while too few of the others answer: they could decide
+/// nothing, and the change would never end.
 fn leave(view: &MetaView, up: Up) -> Option<Step> {
     let leaving = view.nodes.values().filter(|node| node.state == NodeState::Decommissioning);
-    for node in leaving {
-        let from = node.info.id;
+    let mut leaving: Vec<NodeId> = leaving.map(|node| node.info.id).collect();
+    leaving.sort_by_key(|id| up(*id));
+    for from in leaving {
         let Some(place) = view.places().find(|place| place.voters.contains(&from)) else {
             return Some(Step::Retire(from));
         };
         let shard = place.shard;
         let others = || active(view).any(|id| !place.voters.contains(&id));
+        let answering = place.voters.iter().filter(|id| **id != from && up(**id)).count();
         return Some(match best_target(view, up, place, Some(from)) {
             Some(to) => Step::MoveReplica { shard, from, to },
-            None if place.voters.len() > 1 && !others() => Step::RemoveReplica { shard, from },
+            None if !others() && answering > (place.voters.len() - 1) / 2 => Step::RemoveReplica { shard, from },
             None => continue,
         });
     }

@@ -133,6 +133,26 @@ fn a_node_that_goes_waits_for_a_successor_that_is_out_of_reach() {
 }
 
 #[test]
+fn no_node_goes_whom_the_others_need_to_decide() {
+    let mut view = view(&[(1, "a", Active), (2, "b", Decommissioning), (3, "c", Decommissioning)], 2);
+    for place in view.meta.iter_mut().chain(&mut view.shards) {
+        place.voters = vec![1, 2, 3];
+    }
+    let lost = |id| id != 3;
+    for _ in 0..3 {
+        let step = next_step(&view, lost).expect("the lost one goes first");
+        assert!(matches!(step, Step::RemoveReplica { from: 3, .. }), "{step:?}");
+        take(&mut view, &step);
+    }
+    assert_eq!(next_step(&view, lost), Some(Step::Retire(3)));
+    for place in view.meta.iter_mut().chain(&mut view.shards) {
+        place.voters = vec![1, 2, 3];
+    }
+    view.nodes.get_mut(&3).expect("known").state = Active;
+    assert_eq!(next_step(&view, lost), None, "1 and 3 could decide nothing while 3 is out of reach");
+}
+
+#[test]
 fn leaders_are_handed_over_until_they_are_balanced() {
     let view = view(&[(1, "a", Active), (2, "b", Active), (3, "c", Active)], 11);
     let mut leaders: BTreeMap<_, _> = view.places().map(|place| (place.shard, 1)).collect();

@@ -44,13 +44,14 @@ pub(super) async fn control(node: Arc<Node>) {
             continue;
         }
         let _alone = node.placing.lock().await;
-        let view = meta.view().borrow().clone();
-        let done = if view.cluster.is_none() {
+        let view = || meta.view().borrow().clone();
+        let done = if view().cluster.is_none() {
             found(&node, &meta).await.map(|()| true)
         } else {
             turn += 1;
-            audit(&node, &view, turn).await;
-            step(&node, &meta, &view).await
+            audit(&node, &view(), turn).await;
+            // Nodes may have come or gone while it was looked.
+            step(&node, &meta, &view()).await
         };
         match done {
             Ok(true) => pause = BREATH,

@@ -1,6 +1,7 @@
 //! Who votes in meta's own group: few nodes, spread over sites. All others learn.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -23,7 +24,6 @@ use crate::{
 pub(super) struct Candidate {
     pub(super) id: u64,
     pub(super) site: String,
-    pub(super) reachable: bool,
 }
 
 /// How many voters a cluster of so many nodes has.
@@ -34,8 +34,15 @@ fn seats(nodes: usize) -> usize {
     }
 }
 
-/// The next voters, one seat changed at most; `None` if all is well. `active`: who may vote. `leader` keeps its seat.
-pub(super) fn next_voters(active: &[Candidate], voters: &BTreeSet<u64>, leader: u64) -> Option<BTreeSet<u64>> {
+/// The next voters, one seat changed at most; `None` if all is well, or must wait. `active`: who may have a seat. `leader` keeps its
+/// own. `answers`: who is within reach and has the log. Among the next voters a majority does: else the change would never end, nor
+/// could it be taken back, and meta would have no leader any more.
+pub(super) fn next_voters(
+    active: &[Candidate],
+    voters: &BTreeSet<u64>,
+    leader: u64,
+    answers: impl Fn(u64) -> bool,
+) -> Option<BTreeSet<u64>> {
     let nodes: BTreeMap<u64, &Candidate> = active.iter().map(|node| (node.id, node)).collect();
     let mut seated: BTreeMap<&str, usize> = BTreeMap::new();
     for voter in voters.iter().filter_map(|id| nodes.get(id)) {
@@ -45,29 +52,33 @@ pub(super) fn next_voters(active: &[Candidate], voters: &BTreeSet<u64>, leader: 
     let seats = seats(active.len());
     let best = active
         .iter()
-        .filter(|node| node.reachable && !voters.contains(&node.id))
+        .filter(|node| answers(node.id) && !voters.contains(&node.id))
         .min_by_key(|node| (at(&node.site), node.id));
     let with = |add: u64| voters.iter().copied().chain([add]).collect();
-    let without = |gone: u64| voters.iter().copied().filter(|id| *id != gone).collect();
+    let without = |gone: u64| -> BTreeSet<u64> { voters.iter().copied().filter(|id| *id != gone).collect() };
+    let decides = |next: &BTreeSet<u64>| next.iter().filter(|id| answers(**id)).count() > next.len() / 2;
     if let Some(best) = best.filter(|_| voters.len() < seats || voters.iter().any(|id| !nodes.contains_key(id)))
         && voters.len() <= seats
     {
         return Some(with(best.id));
     }
-    if let Some(gone) = voters.iter().find(|id| !nodes.contains_key(id) && **id != leader) {
+    let leaving = voters.iter().copied().filter(|id| !nodes.contains_key(id) && *id != leader);
+    let mut leaving: Vec<u64> = leaving.collect();
+    if !leaving.is_empty() {
         // It waits for a successor that is out of reach: with two voters the next disk that is lost would be one too many.
         let spare = active.iter().any(|node| !voters.contains(&node.id));
-        return (voters.len() > seats || (!spare && voters.len() > 1)).then(|| without(*gone));
+        leaving.sort_by_key(|id| answers(*id));
+        let mut left = leaving.into_iter().map(without).filter(decides);
+        return left.next().filter(|_| voters.len() > seats || !spare);
     }
-    let crowded = voters
-        .iter()
-        .filter(|id| **id != leader)
-        .max_by_key(|id| nodes.get(id).map_or((usize::MAX, **id), |node| (at(&node.site), **id)));
+    let crowd = |id: u64| nodes.get(&id).map_or(0, |node| at(&node.site));
+    let mut crowded: Vec<u64> = voters.iter().copied().filter(|id| *id != leader).collect();
+    crowded.sort_by_key(|id| Reverse((crowd(*id), *id)));
     if voters.len() > seats {
-        return crowded.map(|id| without(*id));
+        return crowded.into_iter().map(without).find(decides);
     }
-    let crowd = crowded.and_then(|id| nodes.get(id)).map_or(0, |node| at(&node.site));
-    best.filter(|best| crowd > at(&best.site) + 1).map(|best| with(best.id))
+    let most = crowded.first().map_or(0, |id| crowd(*id));
+    best.filter(|best| most > at(&best.site) + 1).map(|best| with(best.id))
 }
 
 /// Takes one step towards the right membership. True: something was done.
@@ -92,17 +103,18 @@ pub(super) async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) ->
     }
     // Until a new voter had caught up, meta might have to wait for it.
     let may_vote = |id| node.reachable(id) && (voters.contains(&id) || meta.keeps_up(id));
-    let active: Vec<Candidate> = commands::active(view)
-        .map(|row| Candidate { id: row.info.id, site: row.info.site.clone(), reachable: may_vote(row.info.id) })
-        .collect();
+    let active: Vec<Candidate> =
+        commands::active(view).map(|row| Candidate { id: row.info.id, site: row.info.site.clone() }).collect();
     if !active.iter().any(|candidate| candidate.id == node.local.id)
         && let Some(heir) =
-            active.iter().find(|candidate| candidate.reachable && meta.may_hand_over(candidate.id).is_ok())
+            active.iter().find(|candidate| may_vote(candidate.id) && meta.may_hand_over(candidate.id).is_ok())
     {
         meta.transfer_leader(heir.id).await.map_err(|error| error.to_string())?;
         return Ok(true);
     }
-    let Some(next) = next_voters(&active, &voters, node.local.id) else { return tell(node, view, &voters).await };
+    let Some(next) = next_voters(&active, &voters, node.local.id, may_vote) else {
+        return tell(node, view, &voters).await;
+    };
     tracing::info!(from = ?voters, to = ?next, "changing the voters of meta");
     meta.set_voters(next).await.map_err(|error| error.to_string())?;
     Ok(true)
@@ -150,15 +162,18 @@ mod tests {
     use super::*;
 
     fn nodes(sites: &[&str]) -> Vec<Candidate> {
-        let candidate =
-            |(at, site): (usize, &&str)| Candidate { id: at as u64 + 1, site: (*site).into(), reachable: true };
+        let candidate = |(at, site): (usize, &&str)| Candidate { id: at as u64 + 1, site: (*site).into() };
         sites.iter().enumerate().map(candidate).collect()
     }
 
     fn settle(active: &[Candidate], voters: &[u64], leader: u64) -> Vec<u64> {
+        settle_without(&[], active, voters, leader)
+    }
+
+    fn settle_without(lost: &[u64], active: &[Candidate], voters: &[u64], leader: u64) -> Vec<u64> {
         let mut voters: BTreeSet<u64> = voters.iter().copied().collect();
         for _ in 0..20 {
-            match next_voters(active, &voters, leader) {
+            match next_voters(active, &voters, leader, |id| !lost.contains(&id)) {
                 Some(next) => {
                     assert!(next.symmetric_difference(&voters).count() == 1, "one seat at a time");
                     voters = next;
@@ -194,10 +209,8 @@ mod tests {
     fn a_voter_that_goes_waits_for_a_successor_that_is_out_of_reach() {
         let mut active = nodes(&["a", "b", "c", "b"]);
         active.remove(1);
-        active[2].reachable = false;
-        assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 2, 3]);
-        assert_eq!(settle(&active, &[1, 2, 3, 4], 1), [1, 3, 4], "one too many needs none");
-        active[2].reachable = true;
+        assert_eq!(settle_without(&[4], &active, &[1, 2, 3], 1), [1, 2, 3]);
+        assert_eq!(settle_without(&[4], &active, &[1, 2, 3, 4], 1), [1, 3, 4], "one too many needs none");
         assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 3, 4]);
         active.remove(2);
         assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 3], "there is no other node");
@@ -205,8 +218,23 @@ mod tests {
 
     #[test]
     fn unreachable_nodes_get_no_seat() {
-        let mut active = nodes(&["a", "b", "c", "d", "e"]);
-        active[4].reachable = false;
-        assert_eq!(settle(&active, &[1, 2, 3], 1), [1, 2, 3, 4]);
+        let active = nodes(&["a", "b", "c", "d", "e"]);
+        assert_eq!(settle_without(&[5], &active, &[1, 2, 3], 1), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn whoever_is_lost_leaves_before_whoever_answers() {
+        let all = nodes(&["a", "b", "c", "d"]);
+        let active = [all[0].clone(), all[3].clone()];
+        assert_eq!(settle_without(&[3, 4], &active, &[1, 2, 3], 1), [1, 2], "2 stays until 4 answers");
+        assert_eq!(settle_without(&[3], &active, &[1, 2, 3], 1), [1, 4]);
+    }
+
+    #[test]
+    fn nobody_leaves_whom_the_others_need_for_a_majority() {
+        let all = nodes(&["a", "b", "c", "d", "e"]);
+        let active = [all[0].clone(), all[2].clone()];
+        assert_eq!(settle_without(&[3], &active, &[1, 2, 3], 1), [1, 2, 3], "1 and 3 could decide nothing");
+        assert_eq!(settle_without(&[4, 5], &all[..4], &[1, 2, 3, 4, 5], 1), [1, 2, 3], "5, then 4");
     }
 }
