@@ -50,7 +50,7 @@ pub(super) async fn control(node: Arc<Node>) {
         } else {
             turn += 1;
             audit(&node, &view(), turn).await;
-            // Nodes may have come or gone while it was looked.
+            // The audit may have taken a second, and nodes may have come or gone.
             step(&node, &meta, &view()).await
         };
         match done {
@@ -99,7 +99,7 @@ async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) -> Result<boo
     }
     let done = match commands::next_step(view, |id| node.reachable(id)) {
         None => return Ok(false),
-        Some(Next::Voters(ShardId::META, voters)) => members::move_meta(node, meta, view, &voters).await,
+        Some(Next::Voters(ShardId::META, voters)) => members::move_meta(node, meta, view, &voters).await.map(drop),
         Some(Next::Voters(shard, voters)) => move_shard(node, view, shard, voters).await,
         Some(Next::Retire(id)) => {
             // Placement knows it no more. Does any shard? Whoever votes must not be switched off.
@@ -147,20 +147,25 @@ async fn move_shard(node: &Arc<Node>, view: &MetaView, shard: ShardId, voters: V
 /// An operator moves one replica.
 pub(crate) async fn move_replica(
     node: &Arc<Node>,
-    view: &MetaView,
+    meta: &MetaShard,
     shard: ShardId,
     from: u64,
     to: u64,
 ) -> Result<(), String> {
     let _alone = node.placing.lock().await;
+    // As it is now: the wait for a step of the controller's may have been long.
+    let view = meta.view().borrow().clone();
     let place = view.place(shard).ok_or("there is no such shard")?;
     if !place.voters.contains(&from) || place.voters.contains(&to) {
         return Err("the replica is not on the first node, or there is one on the second already".to_owned());
     }
     let voters: Vec<NodeId> = place.voters.iter().map(|id| if *id == from { to } else { *id }).collect();
-    match node.host.meta() {
-        Some(meta) if shard == ShardId::META => members::move_meta(node, &meta, view, &voters).await,
-        _ => move_shard(node, view, shard, voters).await,
+    if shard != ShardId::META {
+        return move_shard(node, &view, shard, voters).await;
+    }
+    match members::move_meta(node, meta, &view, &voters).await? {
+        true => Ok(()),
+        false => Err("meta's leader was to go, so it has handed over first; ask again".to_owned()),
     }
 }
 

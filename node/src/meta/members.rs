@@ -26,16 +26,16 @@ pub(super) struct Candidate {
     pub(super) site: String,
 }
 
-/// How many voters a cluster of so many nodes has.
+/// How many voters a cluster of so many nodes should have; one with fewer nodes has all of them.
 fn seats(nodes: usize) -> usize {
     match nodes {
-        0..5 => nodes.min(3),
+        0..5 => 3,
         _ => 5,
     }
 }
 
 /// The next voters, one seat changed at most; `None` if all is well, or must wait. `active`: who may have a seat. `leader` keeps its
-/// own. `answers`: who is within reach and has the log. Among the next voters a majority does: else the change would never end, nor
+/// own. `answers`: who is within reach, and has the log if it is no voter yet. Among the next voters a majority does: else the change would never end, nor
 /// could it be taken back, and meta would have no leader any more.
 pub(super) fn next_voters(
     active: &[Candidate],
@@ -56,7 +56,6 @@ pub(super) fn next_voters(
         .min_by_key(|node| (at(&node.site), node.id));
     let with = |add: u64| voters.iter().copied().chain([add]).collect();
     let without = |gone: u64| -> BTreeSet<u64> { voters.iter().copied().filter(|id| *id != gone).collect() };
-    let decides = |next: &BTreeSet<u64>| next.iter().filter(|id| answers(**id)).count() > next.len() / 2;
     if let Some(best) = best.filter(|_| voters.len() < seats || voters.iter().any(|id| !nodes.contains_key(id)))
         && voters.len() <= seats
     {
@@ -68,21 +67,35 @@ pub(super) fn next_voters(
         // It waits for a successor that is out of reach: with two voters the next disk that is lost would be one too many.
         let spare = active.iter().any(|node| !voters.contains(&node.id));
         leaving.sort_by_key(|id| answers(*id));
-        let mut left = leaving.into_iter().map(without).filter(decides);
-        return left.next().filter(|_| voters.len() > seats || !spare);
+        let left = leaving.into_iter().map(without).find(|left| decides(left, &answers));
+        return left.filter(|_| voters.len() > seats || !spare);
     }
     let crowd = |id: u64| nodes.get(&id).map_or(0, |node| at(&node.site));
     let mut crowded: Vec<u64> = voters.iter().copied().filter(|id| *id != leader).collect();
-    crowded.sort_by_key(|id| Reverse((crowd(*id), *id)));
     if voters.len() > seats {
-        return crowded.into_iter().map(without).find(decides);
+        crowded.sort_by_key(|id| (answers(*id), Reverse((crowd(*id), *id))));
+        return crowded.into_iter().map(without).find(|left| decides(left, &answers));
     }
-    let most = crowded.first().map_or(0, |id| crowd(*id));
+    let most = crowded.into_iter().map(crowd).max().unwrap_or(0);
     best.filter(|best| most > at(&best.site) + 1).map(|best| with(best.id))
+}
+
+/// Whether a majority of these voters answers.
+fn decides(voters: &BTreeSet<u64>, answers: impl Fn(u64) -> bool) -> bool {
+    voters.iter().filter(|id| answers(**id)).count() > voters.len() / 2
+}
+
+/// Whether a node is within reach, and has the log if it is no voter yet: until a new voter had caught up, meta might have to wait for it.
+fn answers(node: &Node, meta: &MetaShard, voters: &BTreeSet<u64>, id: u64) -> bool {
+    node.reachable(id) && (voters.contains(&id) || meta.keeps_up(id))
 }
 
 /// Takes one step towards the right membership. True: something was done.
 pub(super) async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) -> Result<bool, String> {
+    if meta.is_joint() {
+        meta.finish_change().await.map_err(|error| error.to_string())?;
+        return Ok(true);
+    }
     let status = meta.status();
     let voters: BTreeSet<u64> = status.voters.iter().map(|voter| voter.id).collect();
     let learners: BTreeSet<u64> = status.learners.iter().map(|learner| learner.id).collect();
@@ -101,18 +114,17 @@ pub(super) async fn step(node: &Arc<Node>, meta: &MetaShard, view: &MetaView) ->
             return Ok(true);
         }
     }
-    // Until a new voter had caught up, meta might have to wait for it.
-    let may_vote = |id| node.reachable(id) && (voters.contains(&id) || meta.keeps_up(id));
+    let answers = |id| answers(node, meta, &voters, id);
     let active: Vec<Candidate> =
         commands::active(view).map(|row| Candidate { id: row.info.id, site: row.info.site.clone() }).collect();
     if !active.iter().any(|candidate| candidate.id == node.local.id)
         && let Some(heir) =
-            active.iter().find(|candidate| may_vote(candidate.id) && meta.may_hand_over(candidate.id).is_ok())
+            active.iter().find(|candidate| answers(candidate.id) && meta.may_hand_over(candidate.id).is_ok())
     {
         meta.transfer_leader(heir.id).await.map_err(|error| error.to_string())?;
         return Ok(true);
     }
-    let Some(next) = next_voters(&active, &voters, node.local.id, may_vote) else {
+    let Some(next) = next_voters(&active, &voters, node.local.id, answers) else {
         return tell(node, view, &voters).await;
     };
     tracing::info!(from = ?voters, to = ?next, "changing the voters of meta");
@@ -131,13 +143,14 @@ async fn tell(node: &Arc<Node>, view: &MetaView, voters: &BTreeSet<u64>) -> Resu
     Ok(true)
 }
 
-/// Gives meta these voters, all of which are members already.
+/// Gives meta these voters, all of which are members already. False: it handed the leadership over first, to one of them, so it is
+/// for the heir to go on.
 pub(super) async fn move_meta(
     node: &Arc<Node>,
     meta: &MetaShard,
     view: &MetaView,
     voters: &[u64],
-) -> Result<(), String> {
+) -> Result<bool, String> {
     if !voters.contains(&node.local.id) {
         let status = meta.status();
         let takes_over = |voter: &&NodeInfo| {
@@ -145,16 +158,19 @@ pub(super) async fn move_meta(
         };
         let heir =
             status.voters.iter().find(takes_over).ok_or("no voter that stays is within reach and has the log")?;
-        // The heir goes on with what placement still wants.
-        return meta.transfer_leader(heir.id).await.map_err(|error| error.to_string());
+        return meta.transfer_leader(heir.id).await.map(|()| false).map_err(|error| error.to_string());
     }
     let voters: BTreeSet<u64> = voters.iter().copied().collect();
     let now: BTreeSet<u64> = meta.status().voters.iter().map(|voter| voter.id).collect();
-    if let Some(behind) = voters.difference(&now).find(|id| !meta.keeps_up(**id)) {
+    let answers = |id| answers(node, meta, &now, id);
+    if let Some(behind) = voters.difference(&now).find(|id| !answers(**id)) {
         return Err(MembershipError::Behind { node: *behind }.to_string());
     }
+    if !decides(&voters, answers) {
+        return Err("too few of the voters that stay are within reach: meta would have no majority".to_owned());
+    }
     meta.set_voters(voters.clone()).await.map_err(|error| error.to_string())?;
-    tell(node, view, &voters).await.map(drop)
+    tell(node, view, &voters).await.map(|_| true)
 }
 
 #[cfg(test)]
@@ -164,6 +180,12 @@ mod tests {
     fn nodes(sites: &[&str]) -> Vec<Candidate> {
         let candidate = |(at, site): (usize, &&str)| Candidate { id: at as u64 + 1, site: (*site).into() };
         sites.iter().enumerate().map(candidate).collect()
+    }
+
+    fn step(lost: &[u64], active: &[Candidate], voters: &[u64], leader: u64) -> Vec<u64> {
+        let voters: BTreeSet<u64> = voters.iter().copied().collect();
+        let next = next_voters(active, &voters, leader, |id| !lost.contains(&id));
+        next.unwrap_or(voters).into_iter().collect()
     }
 
     fn settle(active: &[Candidate], voters: &[u64], leader: u64) -> Vec<u64> {
@@ -226,7 +248,10 @@ mod tests {
     fn whoever_is_lost_leaves_before_whoever_answers() {
         let all = nodes(&["a", "b", "c", "d"]);
         let active = [all[0].clone(), all[3].clone()];
-        assert_eq!(settle_without(&[3, 4], &active, &[1, 2, 3], 1), [1, 2], "2 stays until 4 answers");
+        assert_eq!(settle_without(&[3, 4], &active, &[1, 2, 3], 1), [1, 2, 3], "both stay until 4 answers");
+        assert_eq!(step(&[3], &active, &[1, 2, 3, 4], 1), [1, 2, 4]);
+        assert_eq!(step(&[3], &all[..3], &[1, 2, 3], 1), [1, 2, 3], "a seat is not lost by a moment's absence");
+        assert_eq!(step(&[3], &all, &[1, 2, 3, 4], 1), [1, 2, 4]);
         assert_eq!(settle_without(&[3], &active, &[1, 2, 3], 1), [1, 4]);
     }
 
@@ -235,6 +260,7 @@ mod tests {
         let all = nodes(&["a", "b", "c", "d", "e"]);
         let active = [all[0].clone(), all[2].clone()];
         assert_eq!(settle_without(&[3], &active, &[1, 2, 3], 1), [1, 2, 3], "1 and 3 could decide nothing");
-        assert_eq!(settle_without(&[4, 5], &all[..4], &[1, 2, 3, 4, 5], 1), [1, 2, 3], "5, then 4");
+        assert_eq!(step(&[4, 5], &all[..4], &[1, 2, 3, 4, 5], 1), [1, 2, 3, 4], "5 goes, not 3");
+        assert_eq!(step(&[4, 5], &all[..4], &[1, 2, 3, 4], 1), [1, 2, 3]);
     }
 }

@@ -50,7 +50,7 @@ pub(super) async fn operate(
         }
         Command::MoveReplica(wanted) => {
             let shard = shard_named(&view, &wanted.shard)?;
-            let done = meta::move_replica(node, &view, shard, wanted.from_node, wanted.to_node).await;
+            let done = meta::move_replica(node, &replica, shard, wanted.from_node, wanted.to_node).await;
             return done.map(|()| wire::Done {}).map_err(not_done);
         }
     };

@@ -60,7 +60,8 @@ impl Replica {
             }
         }
         check()?;
-        if now != wanted {
+        // Two configurations have all their voters between them, and may be what is wanted together, but not yet alone.
+        if now != wanted || self.is_joint() {
             self.change("changing the voters", ChangeMembers::ReplaceAllVoters(wanted.clone())).await?;
         }
         let left_over: BTreeSet<u64> = learners.iter().map(|node| node.id).filter(|id| !wanted.contains(id)).collect();
@@ -70,7 +71,15 @@ impl Replica {
         self.membership_committed().await?;
         let voters: BTreeSet<u64> = self.members().0.iter().map(|node| node.id).collect();
         // Else another leader has cut the change off.
-        if voters == wanted { Ok(()) } else { Err(MembershipError::InProgress) }
+        if voters == wanted && !self.is_joint() { Ok(()) } else { Err(MembershipError::InProgress) }
+    }
+
+    /// Whether a change of the voters stands half way: a majority of the former ones and one of the new ones are needed for each
+    /// entry. The leader that began it takes the second step. If it was lost in between, nobody does unless asked.
+    pub fn is_joint(&self) -> bool {
+        let server = self.inner.group.server_metrics();
+        let server = server.borrow_watched();
+        server.membership_config.membership().get_joint_config().len() > 1
     }
 
     /// All members, voters or not, as a quorum knows them and no other leader can have changed them meanwhile.

@@ -7,7 +7,7 @@ use openraft::ChangeMembers;
 use super::error::MembershipError;
 use super::members::membership_error;
 use super::replica::Replica;
-use crate::raft::NodeInfo;
+use crate::raft::{Member, NodeInfo};
 
 impl Replica {
     /// Adds a member without a vote, and does not wait until it has caught up. Repeating it changes nothing.
@@ -34,8 +34,22 @@ impl Replica {
     /// # Errors
     /// Not the leader, one of them is no member, or another change under way.
     pub async fn set_voters(&self, voters: BTreeSet<u64>) -> Result<(), MembershipError> {
+        self.change_votes(ChangeMembers::ReplaceAllVoters(voters)).await
+    }
+
+    /// Takes the second step of a change that [stands half way](Replica::is_joint). Does nothing if none does.
+    ///
+    /// # Errors
+    /// Not the leader, or the first step is not committed.
+    pub async fn finish_change(&self) -> Result<(), MembershipError> {
+        match self.is_joint() {
+            true => self.change_votes(ChangeMembers::AddVoterIds(BTreeSet::new())).await,
+            false => Ok(()),
+        }
+    }
+
+    async fn change_votes(&self, change: ChangeMembers<u64, Member>) -> Result<(), MembershipError> {
         let within = self.inner.tuning.propose_timeout;
-        let change = ChangeMembers::ReplaceAllVoters(voters);
         let changed = tokio::time::timeout(within, self.inner.group.change_membership(change, true)).await;
         let late = |_| MembershipError::Late { what: "changing the voters", after: within };
         changed.map_err(late)?.map(drop).map_err(membership_error)

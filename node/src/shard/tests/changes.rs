@@ -105,6 +105,55 @@ async fn a_new_replica_that_is_lost_is_waited_for_until_somebody_objects() {
     assert_eq!(seq(cluster.submit(&say(5, "without it")).await), 2);
 }
 
+/// Two voters that are to be three, and a change that stopped when the three were joined to the two.
+async fn half_way() -> Cluster {
+    let cluster = Cluster::idle(3, Kind::Simulated, tuning()).await;
+    for node in &cluster.nodes {
+        node.host().start(SHARD).await.expect("starts");
+    }
+    cluster.nodes[0].shard().initialize(cluster.infos(&[0, 1])).await.expect("founded");
+    assert_eq!(seq(cluster.submit(&create(ROOM, ANN, 1)).await), 1);
+    let shard = cluster.nodes[cluster.leader().await].shard();
+    let metrics = shard.inner.group.wait(None);
+    let joint = metrics.metrics(|now| now.membership_config.membership().get_joint_config().len() > 1, "joint");
+    tokio::select! {
+        biased;
+        joint = joint => { joint.expect("the first step"); }
+        whole = shard.change_membership(cluster.infos(&[0, 1, 2]), || None) => panic!("it has not stopped: {whole:?}"),
+    }
+    shard.membership_committed().await.expect("the first step is committed");
+    assert!(shard.is_joint());
+    assert_eq!(shard.status().voters.len(), 3, "between them");
+    cluster
+}
+
+/// Any one of three may be missed.
+async fn is_whole(mut cluster: Cluster) {
+    let leader = cluster.leader().await;
+    assert!(!cluster.nodes[leader].shard().is_joint());
+    cluster.kill((0..2).find(|&index| index != leader).expect("one of the former two")).await;
+    assert_eq!(seq(cluster.submit(&say(5, "without it")).await), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_stopped_half_way_is_finished_when_it_is_repeated() {
+    let cluster = half_way().await;
+    let shard = cluster.nodes[cluster.leader().await].shard();
+    shard.change_membership(cluster.infos(&[0, 1, 2]), || None).await.expect("the second step");
+    drop(shard);
+    is_whole(cluster).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_metas_voters_that_stopped_half_way_is_finished() {
+    let cluster = half_way().await;
+    let shard = cluster.nodes[cluster.leader().await].shard();
+    shard.finish_change().await.expect("the second step");
+    shard.finish_change().await.expect("nothing to do");
+    drop(shard);
+    is_whole(cluster).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_membership_that_no_quorum_has_counts_for_nothing() {
     let cluster = Cluster::idle(4, Kind::Simulated, Tuning { propose_timeout: Duration::from_millis(300), ..tuning() });
