@@ -75,6 +75,15 @@ pub(super) fn decode_stored(bytes: &[u8]) -> Result<StoredMembership, PayloadErr
     Ok(StoredMembership::new(set_by, decode(rest)?))
 }
 
+/// Whose votes count, by what the applied mark keeps ([`hansard_storage::AppliedMark::membership`]): one set of node ids; two, each of which
+/// needs a majority, while a change of the voters stands half way.
+///
+/// # Errors
+/// Bytes that [`encode_stored`] has not written.
+pub fn voters_of(stored: &[u8]) -> Result<Vec<BTreeSet<u64>>, PayloadError> {
+    Ok(decode_stored(stored)?.membership().get_joint_config().clone())
+}
+
 fn read(rest: &mut &[u8]) -> Result<Membership, PayloadError> {
     let configs = take(rest, 1)?[0];
     let mut joint = Vec::with_capacity(usize::from(configs));

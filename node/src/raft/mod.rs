@@ -58,6 +58,7 @@ pub use abandoned::drop_abandoned;
 pub use detector::{Detector, Standing};
 pub use log::LogStore;
 pub use machine::{Machine, MachineError, RecordHead};
+pub use membership::voters_of;
 pub use network::Network;
 pub use node_info::{Member, NodeInfo};
 pub use peers::{Dial, MAX_MESSAGE_BYTES, PeerError, Peers};

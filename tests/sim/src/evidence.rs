@@ -1,7 +1,7 @@
 //! What the nodes hold once all is over: of each shard the replicas that placement names.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{DefaultHasher, Hasher},
 };
 
@@ -14,6 +14,7 @@ use hansard_domain::{
     read,
     tree::Frontier,
 };
+use hansard_node::raft::voters_of;
 use hansard_storage::{ShardRows, Store};
 
 /// A replica, in short.
@@ -25,6 +26,8 @@ pub(crate) struct Head {
     pub(crate) root: [u8; 32],
     /// The last applied entry of its log.
     pub(crate) applied: (u64, u64),
+    /// Whose votes count there: two sets while a change of the voters stands half way.
+    pub(crate) voters: Vec<BTreeSet<u64>>,
 }
 
 /// A replica.
@@ -77,11 +80,13 @@ pub(crate) struct Record {
     pub(crate) times: Vec<i64>,
 }
 
-/// All that the invariants look at. Rooms and records are those of the first replica of each shard.
+/// All that the invariants look at. Placement is that of the newest view; rooms and records are those of the first replica of each shard.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     /// Replicas.
     pub(crate) replicas: BTreeMap<ShardId, Vec<Replica>>,
+    /// Voters, as placement names them.
+    pub(crate) voters: BTreeMap<ShardId, BTreeSet<u64>>,
     /// Records.
     pub(crate) records: BTreeMap<ShardId, Record>,
     /// Rooms by their ids.
@@ -102,13 +107,20 @@ fn placed<'a>(view: &MetaView, stores: &'a [(usize, Store)]) -> BTreeMap<ShardId
     view.places().map(|place| (place.shard, replicas(&place.voters))).collect()
 }
 
-/// Whether every shard has all its replicas up, enough of them, and all of them equal.
+fn voters_placed(view: &MetaView, id: ShardId) -> BTreeSet<u64> {
+    view.place(id).map(|place| place.voters.iter().copied().collect()).unwrap_or_default()
+}
+
+/// Whether every shard has all its replicas up, enough of them, all of them equal, and the voters that placement names.
 pub(crate) fn is_settled(stores: &[(usize, Store)]) -> Result<bool> {
     let Some(view) = view(stores) else { return Ok(false) };
     for (id, up) in placed(&view, stores) {
-        let voters = view.place(id).map_or(0, |place| place.voters.len());
+        let voters = voters_placed(&view, id);
         let heads: Vec<Head> = up.iter().map(|(_, store)| head(id, store)).collect::<Result<_>>()?;
-        if voters < REPLICAS || heads.len() < voters || heads.iter().any(|head| *head != heads[0]) {
+        if voters.len() < REPLICAS || heads.len() < voters.len() || heads.iter().any(|head| *head != heads[0]) {
+            return Ok(false);
+        }
+        if heads[0].voters != [voters] {
             return Ok(false);
         }
     }
@@ -124,8 +136,9 @@ fn head(id: ShardId, store: &Store) -> Result<Head> {
         let shard = Shard::load(id, &rows)?;
         (shard.record_size(), shard.record_root())
     };
-    let applied = rows.applied().map(|mark| mark.position()).unwrap_or_default();
-    Ok(Head { size, root, applied })
+    let mark = rows.applied();
+    let voters = voters_of(mark.as_ref().map_or(&[], |mark| &mark.membership))?;
+    Ok(Head { size, root, applied: mark.map(|mark| mark.position()).unwrap_or_default(), voters })
 }
 
 impl Evidence {
@@ -134,6 +147,7 @@ impl Evidence {
         let view = view(stores).context("no node knows the cluster")?;
         let mut evidence = Self::default();
         for (id, placed) in placed(&view, stores) {
+            evidence.voters.insert(id, voters_placed(&view, id));
             for (node, store) in &placed {
                 let rows = hash_rows(&store.shard(id)?.rows())?;
                 let replica = Replica { node: *node, head: head(id, store)?, rows };

@@ -19,6 +19,7 @@ mod request_reuse;
 mod seq_gap_free;
 mod time_increasing;
 mod unknown_at_most_once;
+mod voters_placed;
 
 use hansard_domain::Kind;
 
@@ -30,7 +31,7 @@ use crate::{
 /// A check of the clients' histories against what the nodes hold.
 type Check = fn(&History, &Evidence) -> Vec<String>;
 
-const ALL: [(&str, Check); 15] = [
+const ALL: [(&str, Check); 16] = [
     ("acked_once", acked_once::check),
     ("unknown_at_most_once", unknown_at_most_once::check),
     ("no_phantom", no_phantom::check),
@@ -44,6 +45,7 @@ const ALL: [(&str, Check); 15] = [
     ("pages", pages::check),
     ("redacted_hidden", redacted_hidden::check),
     ("replicas_equal", replicas_equal::check),
+    ("voters_placed", voters_placed::check),
     ("record_tree", record_tree::check),
     ("time_increasing", time_increasing::check),
 ];
