@@ -39,18 +39,17 @@ pub(super) async fn control(node: Arc<Node>) {
         tokio::time::sleep(pause).await;
         pause = ROUND;
         let Some(meta) = node.host.meta() else { continue };
-        let led = *meta.leadership().borrow();
-        if !led.serving || node.is_draining() {
+        let _alone = node.placing.lock().await;
+        if !meta.leadership().borrow().serving || node.is_draining() {
             continue;
         }
-        let _alone = node.placing.lock().await;
         let view = || meta.view().borrow().clone();
         let done = if view().cluster.is_none() {
             found(&node, &meta).await.map(|()| true)
         } else {
             turn += 1;
             audit(&node, &view(), turn).await;
-            // The audit may have taken a second, and nodes may have come or gone.
+            // The audit may have taken long, and nodes may have come or gone.
             step(&node, &meta, &view()).await
         };
         match done {
@@ -153,9 +152,16 @@ pub(crate) async fn move_replica(
     to: u64,
 ) -> Result<(), String> {
     let _alone = node.placing.lock().await;
-    // As it is now: the wait for a step of the controller's may have been long.
+    // The wait for a step of the controller's may have been long.
+    if !meta.leadership().borrow().serving {
+        return Err("this node does not lead meta any more; ask again".to_owned());
+    }
     let view = meta.view().borrow().clone();
     let place = view.place(shard).ok_or("there is no such shard")?;
+    if !place.voters.contains(&from) && place.voters.contains(&to) {
+        // By an attempt before this one.
+        return Ok(());
+    }
     if !place.voters.contains(&from) || place.voters.contains(&to) {
         return Err("the replica is not on the first node, or there is one on the second already".to_owned());
     }

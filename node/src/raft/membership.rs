@@ -75,8 +75,8 @@ pub(super) fn decode_stored(bytes: &[u8]) -> Result<StoredMembership, PayloadErr
     Ok(StoredMembership::new(set_by, decode(rest)?))
 }
 
-/// Whose votes count, by what the applied mark keeps ([`hansard_storage::AppliedMark::membership`]): one set of node ids; two, each of which
-/// needs a majority, while a change of the voters stands half way.
+/// Whose votes count, by what the applied mark keeps ([`hansard_storage::AppliedMark::membership`]): one set of node ids; two, each
+/// of which needs a majority, while a change of the voters stands half way.
 ///
 /// # Errors
 /// Bytes that [`encode_stored`] has not written.

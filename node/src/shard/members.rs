@@ -50,9 +50,8 @@ impl Replica {
         if wanted.is_empty() {
             return Err(MembershipError::Refused("a shard needs a voter".to_owned()));
         }
-        let (now, learners) = self.members();
-        let now: BTreeSet<u64> = now.iter().map(|node| node.id).collect();
-        for node in voters.into_iter().filter(|node| !now.contains(&node.id)) {
+        let (now, learners) = (self.voter_sets(), self.members().1);
+        for node in voters.into_iter().filter(|node| !now.iter().any(|set| set.contains(&node.id))) {
             check()?;
             tokio::select! {
                 added = self.add_learner(node) => added?,
@@ -60,8 +59,7 @@ impl Replica {
             }
         }
         check()?;
-        // Two configurations have all their voters between them, and may be what is wanted together, but not yet alone.
-        if now != wanted || self.is_joint() {
+        if now != [wanted.clone()] {
             self.change("changing the voters", ChangeMembers::ReplaceAllVoters(wanted.clone())).await?;
         }
         let left_over: BTreeSet<u64> = learners.iter().map(|node| node.id).filter(|id| !wanted.contains(id)).collect();
@@ -69,17 +67,21 @@ impl Replica {
             self.change("removing learners", ChangeMembers::RemoveNodes(left_over)).await?;
         }
         self.membership_committed().await?;
-        let voters: BTreeSet<u64> = self.members().0.iter().map(|node| node.id).collect();
         // Else another leader has cut the change off.
-        if voters == wanted && !self.is_joint() { Ok(()) } else { Err(MembershipError::InProgress) }
+        if self.voter_sets() == [wanted] { Ok(()) } else { Err(MembershipError::InProgress) }
     }
 
-    /// Whether a change of the voters stands half way: a majority of the former ones and one of the new ones are needed for each
-    /// entry. The leader that began it takes the second step. If it was lost in between, nobody does unless asked.
-    pub fn is_joint(&self) -> bool {
+    /// Whose votes count: one set of node ids. While a change stands half way, two, the former voters and the next: each entry
+    /// needs a majority of either. The leader that began it takes the second step; if it was lost in between, nobody does
+    /// unless asked.
+    fn voter_sets(&self) -> Vec<BTreeSet<u64>> {
         let server = self.inner.group.server_metrics();
-        let server = server.borrow_watched();
-        server.membership_config.membership().get_joint_config().len() > 1
+        server.borrow_watched().membership_config.membership().get_joint_config().clone()
+    }
+
+    /// Whether a change of the voters stands half way.
+    pub fn is_joint(&self) -> bool {
+        self.voter_sets().len() > 1
     }
 
     /// All members, voters or not, as a quorum knows them and no other leader can have changed them meanwhile.

@@ -158,7 +158,9 @@ impl Run<'_> {
         while self.sim.elapsed() < quiet {
             self.step()?;
         }
-        self.until("all replicas are equal", CATCH_UP, |run| evidence::is_settled(&run.keeper.stores()))?;
+        self.until("all replicas are equal, and vote as they are placed", CATCH_UP, |run| {
+            evidence::is_settled(&run.keeper.stores())
+        })?;
         let heads = self.heads()?;
         note(&format!("all replicas are equal: {heads:?}"));
         self.history.with(|inner| inner.heads = Some(heads));
@@ -169,7 +171,7 @@ impl Run<'_> {
             done = self.step()?;
         }
         // A leadership that was handed over meanwhile has left an entry that not every replica may have yet.
-        self.until("all replicas are equal again", CATCH_UP, |run| evidence::is_settled(&run.keeper.stores()))
+        self.until("they still are, and do", CATCH_UP, |run| evidence::is_settled(&run.keeper.stores()))
     }
 
     fn step(&mut self) -> Result<bool> {

@@ -1,4 +1,5 @@
 //! A shard's voters are those that placement names, and no change of them stands half way: a majority of these voters decides.
+//! A run waits for that before it ends, so where this is violated `liveness` is, too, and this says by whom.
 
 use super::{Evidence, History};
 
